@@ -1,0 +1,32 @@
+// `npm start`: set-up, build, then the local devnet with the demo page. Ctrl-C ends it all.
+import { spawn } from 'node:child_process'
+import path from 'node:path'
+import { buildJs, buildPeer, buildWasm } from './build.mjs'
+import { environment, main, root, step, Stop } from './lib/run.mjs'
+import { setup } from './setup.mjs'
+
+function devnet(args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(path.join(root, 'target/debug/ostrakon'), ['devnet', ...args], {
+      cwd: root,
+      env: environment(),
+      stdio: 'inherit',
+    })
+    // The terminal sends Ctrl-C to the whole group; other signals reach only us and are passed on.
+    process.on('SIGINT', () => {})
+    process.on('SIGTERM', () => child.kill('SIGTERM'))
+    child.on('error', reject)
+    child.on('exit', (code, signal) =>
+      code === 0 || signal === 'SIGINT' ? resolve() : reject(new Stop('The devnet ended; its last line says why.')),
+    )
+  })
+}
+
+await main(async () => {
+  await setup()
+  await buildWasm()
+  await buildJs()
+  await buildPeer()
+  step('Starting the devnet')
+  await devnet(process.argv.slice(2))
+})

@@ -1,0 +1,78 @@
+// `npm test`: set-up, every lint, every test. `npm test -- NAME…` runs only the steps whose names contain a NAME.
+import { readFileSync, readdirSync } from 'node:fs'
+import path from 'node:path'
+import { brotliCompressSync, constants } from 'node:zlib'
+import { buildJs, buildPeer, buildWasm } from './build.mjs'
+import { rustupBuildsWasm, wasmCargo } from './lib/rust.mjs'
+import { main, note, root, run, step, Stop, toolsBin } from './lib/run.mjs'
+import { setup } from './setup.mjs'
+
+const WASM_BUDGET = 650_000
+const WASM_CRATES = ['ostrakon-protocol', 'ostrakon-node', 'ostrakon-browser'].flatMap((name) => ['-p', name])
+const cargo = (...args) => run('cargo', args)
+
+/** Clippy and tests for wasm32, by whichever toolchain builds it here. */
+function cargoForWasm(subcommand, args, env = {}) {
+  const wasm = wasmCargo()
+  return run(wasm.cargo, [subcommand, ...wasm.args, ...args], { env: { ...wasm.env, ...env } })
+}
+
+/** What the module asks of its host must come from wasm-bindgen's glue: an `env` import would not load in a page. */
+async function checkWasm() {
+  const bytes = readFileSync(path.join(root, 'dist/ostrakon_bg.wasm'))
+  const foreign = WebAssembly.Module.imports(await WebAssembly.compile(bytes)).filter(({ module }) => module === 'env')
+  if (foreign.length > 0) throw new Stop(`The wasm imports ${foreign.map(({ name }) => name).join(', ')} from env.`)
+  const size = brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }).length
+  note(`wasm: ${bytes.length.toLocaleString('en')} bytes, ${size.toLocaleString('en')} after brotli -11 (budget ${WASM_BUDGET.toLocaleString('en')})`)
+  if (size > WASM_BUDGET) throw new Stop('The wasm is over its size budget.')
+}
+
+function wasmTests() {
+  if (rustupBuildsWasm()) {
+    return run('wasm-pack', ['test', '--headless', '--chrome', '--mode', 'no-install', 'crate/browser'], { why: 'wasm-pack test' })
+  }
+  return cargoForWasm('test', ['-p', 'ostrakon-browser'], {
+    CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER: path.join(toolsBin, 'wasm-bindgen-test-runner'),
+  })
+}
+
+const nodeTests = (folder) => {
+  const files = readdirSync(path.join(root, 'tests', folder)).filter((name) => name.endsWith('.test.mjs'))
+  if (files.length === 0) throw new Stop(`tests/${folder} holds no test.`)
+  return run(process.execPath, ['--test', '--test-concurrency=1', ...files.map((name) => `tests/${folder}/${name}`)], {
+    why: `tests/${folder}`,
+  })
+}
+
+const STEPS = [
+  ['fmt', () => cargo('fmt', '--all', '--check')],
+  ['clippy native', () => cargo('clippy', '--workspace', '--all-targets', '--', '-D', 'warnings')],
+  ['clippy wasm32', () => cargoForWasm('clippy', [...WASM_CRATES, '--', '-D', 'warnings'])],
+  ['rustdoc', () => run('cargo', ['doc', '--workspace', '--no-deps'], { env: { RUSTDOCFLAGS: '-D warnings' } })],
+  ['native', () => cargo('test', '--workspace')],
+  ['build', () => buildWasm().then(buildJs).then(buildPeer)],
+  ['wasm size', checkWasm],
+  ['typescript', () => run('npx', ['--no-install', 'tsc', '--noEmit'])],
+  ['wasm-pack', wasmTests],
+  ['package', () => nodeTests('package')],
+  ['browser', () => nodeTests('browser')],
+  ['e2e', () => nodeTests('e2e')],
+]
+
+await main(async () => {
+  const wanted = process.argv.slice(2)
+  const steps = STEPS.filter(([name]) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
+  if (steps.length === 0) throw new Stop(`No such step. There are: ${STEPS.map(([name]) => name).join(', ')}.`)
+  await setup({ tests: true })
+  const failures = []
+  for (const [name, body] of steps) {
+    step(name)
+    const began = performance.now()
+    const failure = await body().then(() => undefined, (error) => error)
+    note(`${name}: ${failure ? `failed: ${failure.message}` : 'passed'} after ${((performance.now() - began) / 1000).toFixed(0)} s`)
+    if (failure) failures.push(name)
+  }
+  if (failures.length > 0) console.error(`\nFailed: ${failures.join(', ')}`)
+  console.log(`\nsteps: ${steps.length - failures.length} passed, ${failures.length} failed`)
+  if (failures.length > 0) process.exit(1)
+})
