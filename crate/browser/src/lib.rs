@@ -1,1 +1,45 @@
-//! To be written.
+//! Ostrakon in a browser tab: the node, IndexedDB and the web's transports behind a small class for JavaScript.
+//!
+//! This crate touches the page, the worker and IndexedDB; it never decides what is true. It runs in a dedicated worker
+//! and in a page alike. The façade in `js/` is its only intended caller.
+//!
+//! # What JavaScript sees
+//!
+//! ```ts
+//! export default function init(wasm?: { module_or_path: URL | Response | BufferSource }): Promise<unknown>
+//!
+//! export class OstrakonNode {
+//!   /** Opens the database, starts the network, resolves when calls may be made. Does not wait for a peer. */
+//!   static start(options: StartOptions, onEvent: (event: NodeEvent) => void): Promise<OstrakonNode>
+//!   readonly peerId: string
+//!   /** From disk at once if kept, else from the network. `atTime` in unix seconds. An aborted signal cancels the work
+//!    *  itself and rejects with code `aborted`. */
+//!   load(ref: string, timeoutMs: number, atTime?: number, signal?: AbortSignal): Promise<Document>
+//!   /** `onState` gets the current state first, then each change; a slow reader gets the latest, never a queue. Follows
+//!    *  the document, so a CommitID is refused (`invalid-id`). `onEnd` is called once: with an Error if the following
+//!    *  failed, with nothing if the node stopped; not after `stop()`. */
+//!   follow(ref: string, onState: (document: Document) => void, onEnd?: (error?: Error) => void): Following
+//!   documents(): Promise<DocumentSummary[]>
+//!   forget(id: string): Promise<void>
+//!   importCar(bytes: Uint8Array): Promise<string[]>
+//!   exportCar(id: string): Promise<Uint8Array>
+//!   status(): Promise<Status>
+//!   /** Calls still under way reject with code `stopped`; afterwards every call does. May be called twice. */
+//!   stop(): Promise<void>
+//! }
+//! export class Following { stop(): void }        // may be called twice
+//!
+//! interface StartOptions { network?: string /* 'local-1' */; peers?: string[]; name?: string /* database, 'ostrakon' */; agent?: string }
+//! type NodeEvent =
+//!   | { event: 'peer', data: { id: string, connected: boolean, address?: string } }
+//!   | { event: 'status', data: Status }
+//!   | { event: 'document', data: { id: string, tip: string } }
+//! ```
+//!
+//! `Document`, `LogEntry`, `Status` and `DocumentSummary` are plain objects in the shapes of the façade's types
+//! (`shapes.rs`); a `Document` carries data only, no methods. Every failure is an `Error` with `code`, `message` and,
+//! where something can be done, `hint`.
+//!
+//! A panic ends the module: the hook posts `{ event: 'crashed', data: { message } }` from a worker's global scope
+//! (`self.postMessage`, seen by the page as a `message` event of the `Worker`) and writes it to the console; the call
+//! under way throws a `WebAssembly.RuntimeError`. Nothing in this module may be called afterwards.
