@@ -1,0 +1,126 @@
+/// <reference lib="esnext.disposable" />
+
+export interface NodeOptions {
+  /** Name of the network; its gossip topic is `/ceramic/<network>`. Default `local-1`. */
+  network?: string
+  /** Multiaddresses of peers to dial, such as `/ip4/127.0.0.1/tcp/4102/ws/p2p/12D3…`. None: the node works from disk. */
+  peers?: string[]
+  /**
+   * Name of the database, default `ostrakon`. Tabs of one origin that use the same name share one node: the tab that
+   * came first runs it with its own options, and another takes over when that tab closes.
+   */
+  name?: string
+  /** Where `worker.js` of this package is, if your bundler does not find it by itself. Must be of your origin. */
+  workerUrl?: URL | string
+  /** Where `ostrakon_bg.wasm` of this package is, if your bundler does not find it by itself. */
+  wasmUrl?: URL | string
+  /** Aborts the start. */
+  signal?: AbortSignal
+  /** How long the start may take, in milliseconds. Default 30,000. */
+  timeout?: number
+}
+
+export interface CallOptions {
+  signal?: AbortSignal
+  /** In milliseconds, default 30,000; `Infinity` waits for ever. */
+  timeout?: number
+}
+
+export interface LoadOptions extends CallOptions {
+  /** The document as it was at this time, in unix seconds. */
+  atTime?: number
+}
+
+/** A node in this tab, or this tab's share of one that runs in another tab. */
+export interface Node extends AsyncDisposable {
+  readonly peerId: string
+  /** The latest known status; `on('status', …)` says when it changes. */
+  readonly status: Status
+  /**
+   * The document that a StreamID, CommitID or `ceramic://` URL names, verified and kept: from disk at once if it is
+   * kept already, else from the network.
+   */
+  load(ref: string, options?: LoadOptions): Promise<Document>
+  readonly documents: {
+    /** What is kept on disk. */
+    list(options?: CallOptions): Promise<DocumentSummary[]>
+    /** Deletes a document from disk and stops following it. */
+    forget(id: string, options?: CallOptions): Promise<void>
+  }
+  /** Verifies and keeps the documents of a CARv1 file; resolves to their ids. */
+  importCar(bytes: Uint8Array | ArrayBuffer | Blob, options?: CallOptions): Promise<string[]>
+  /** All that is kept of a document, as a CARv1 file. */
+  exportCar(id: string, options?: CallOptions): Promise<Uint8Array>
+  /** Calls `listener` at every such event; returns a function that ends this. */
+  on<Type extends keyof NodeEvents>(type: Type, listener: (event: NodeEvents[Type]) => void): () => void
+  /** Ends this tab's part: calls under way fail with code `stopped`, iterations of documents end. */
+  stop(): Promise<void>
+}
+
+export interface NodeEvents {
+  peer: { id: string; connected: boolean; address?: string }
+  status: Status
+  /** A kept document has a new tip. */
+  document: { id: string; tip: string }
+}
+
+export interface Status {
+  /** Connected to at least one peer. */
+  online: boolean
+  /** `rtt` in milliseconds. */
+  peers: { id: string; address: string; agent?: string; rtt?: number }[]
+  /** How much is kept on disk. */
+  documents: number
+  blocks: number
+  bytes: number
+}
+
+export interface DocumentSummary {
+  id: string
+  tip: string
+  events: number
+  bytes: number
+  /** Unix milliseconds. */
+  updated: number
+}
+
+/**
+ * One state of a document. It never changes; iterate it to follow the document: the current state comes first, then each
+ * newer one. A slow reader gets the latest state, never a queue. The iteration ends at `break` and when the node stops.
+ */
+export interface Document extends AsyncIterable<Document> {
+  /** StreamID. */
+  readonly id: string
+  /** `ceramic://` and the StreamID. */
+  readonly url: string
+  /** CID of the newest event of the winning branch. */
+  readonly tip: string
+  /** CommitID of this state. */
+  readonly commitId: string
+  /** `tile`, `caip10-link`, `model`, … */
+  readonly type: string
+  readonly content: unknown
+  readonly metadata: Record<string, unknown>
+  /** The state in js-ceramic's serialised form. */
+  readonly state: Record<string, unknown>
+  /** The events of the winning branch, first to last. */
+  readonly log: LogEntry[]
+  readonly source: 'disk' | 'network'
+  /** The same iteration, ended by a signal: its next step then fails with code `aborted`. */
+  follow(options?: { signal?: AbortSignal }): AsyncIterableIterator<Document>
+}
+
+export interface LogEntry {
+  cid: string
+  kind: 'init' | 'data' | 'time'
+  prev?: string
+  /** DID that signed the event. */
+  signer?: string
+  /**
+   * `claimed`: a witness path leads to a transaction that nobody was asked about. `proven`: the chain has it.
+   * `at` in unix seconds.
+   */
+  time: { status: 'none' | 'claimed' | 'proven'; at?: number; chain?: string; transaction?: string }
+  /** What was checked: `hash`, `signature`, `witness-path`, … */
+  verified: string[]
+}

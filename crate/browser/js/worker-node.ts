@@ -1,0 +1,150 @@
+// The node itself, in the worker that owns it: starts the wasm module and answers the calls of every tab.
+
+import init, { OstrakonNode } from 'ostrakon-core'
+import { OstrakonError, toWire } from './error.js'
+import type { Methods, Ready, Reply, Request, StartOptions, ToWorker, WireEvent } from './wire.js'
+
+/** A call under way. */
+interface Call {
+  cancel(): void
+  more?(): void
+}
+
+export class LocalNode {
+  readonly #core: OstrakonNode
+  readonly #reply: (client: string, reply: Reply) => void
+  /** By client, then by the id that the client gave the call. */
+  readonly #calls = new Map<string, Map<number, Call>>()
+
+  private constructor(core: OstrakonNode, reply: (client: string, reply: Reply) => void) {
+    this.#core = core
+    this.#reply = reply
+  }
+
+  static async start(
+    options: StartOptions,
+    reply: (client: string, reply: Reply) => void,
+    onEvent: (event: WireEvent) => void,
+  ): Promise<LocalNode> {
+    const { wasmUrl, ...rest } = options
+    await loadWasm(wasmUrl)
+    return new LocalNode(await OstrakonNode.start(rest, onEvent), reply)
+  }
+
+  async ready(): Promise<Ready> {
+    return { peerId: this.#core.peerId, status: await this.#core.status() }
+  }
+
+  receive(client: string, message: ToWorker): void {
+    const calls = this.#calls.get(client) ?? new Map<number, Call>()
+    this.#calls.set(client, calls)
+    if ('cancel' in message) {
+      calls.get(message.id)?.cancel()
+      calls.delete(message.id)
+    } else if ('more' in message) {
+      calls.get(message.id)?.more?.()
+    } else if (!calls.has(message.id)) {
+      this.#begin(client, calls, message)
+    }
+  }
+
+  /** Ends what a client that is no more has asked for. */
+  leave(client: string): void {
+    for (const call of this.#calls.get(client)?.values() ?? []) call.cancel()
+    this.#calls.delete(client)
+  }
+
+  /** Answers nothing any more: the clients' open calls are for the next owner. */
+  stop(): Promise<void> {
+    for (const calls of this.#calls.values()) calls.clear()
+    return this.#core.stop()
+  }
+
+  #begin(client: string, calls: Map<number, Call>, request: Request): void {
+    const { id } = request
+    const answer = (reply: Reply) => {
+      if (calls.delete(id)) this.#reply(client, reply)
+    }
+    if (request.method === 'follow') return this.#follow(client, calls, id, request.args as Parameters<Methods['follow']>)
+    const abort = new AbortController()
+    calls.set(id, { cancel: () => abort.abort() })
+    this.#run(request, abort.signal).then(
+      (ok) => answer({ id, ok }),
+      (error) => answer({ id, error: toWire(error) }),
+    )
+  }
+
+  async #run(request: Request, signal: AbortSignal): Promise<unknown> {
+    const args = request.args as never
+    switch (request.method) {
+      case 'load': {
+        const [ref, timeoutMs, atTime] = args as Parameters<Methods['load']>
+        return this.#core.load(ref, timeoutMs, atTime, signal)
+      }
+      case 'documents':
+        return this.#core.documents()
+      case 'forget':
+        return this.#core.forget(...(args as Parameters<Methods['forget']>))
+      case 'importCar': {
+        const [bytes] = args as Parameters<Methods['importCar']>
+        const plain = bytes instanceof Blob ? await bytes.arrayBuffer() : bytes
+        return this.#core.importCar(plain instanceof Uint8Array ? plain : new Uint8Array(plain))
+      }
+      case 'exportCar':
+        return this.#core.exportCar(...(args as Parameters<Methods['exportCar']>))
+      default:
+        throw new OstrakonError('invalid-argument', `a node has no method ${request.method}`)
+    }
+  }
+
+  /** One state is on its way to the client at a time; while it is, newer states replace each other here. */
+  #follow(client: string, calls: Map<number, Call>, id: number, [ref]: Parameters<Methods['follow']>): void {
+    let latest: object | undefined
+    let clear = true
+    const push = () => {
+      if (!clear || !latest) return
+      clear = false
+      this.#reply(client, { id, data: latest })
+      latest = undefined
+    }
+    const end = (error?: unknown) => {
+      if (!calls.delete(id)) return
+      if (latest) this.#reply(client, { id, data: latest })
+      this.#reply(client, error === undefined ? { id, ok: undefined } : { id, error: toWire(error) })
+    }
+    let stop = () => {}
+    calls.set(id, {
+      cancel: () => stop(),
+      more: () => {
+        clear = true
+        push()
+      },
+    })
+    try {
+      const following = this.#core.follow(
+        ref,
+        (document) => {
+          latest = document
+          push()
+        },
+        end,
+      )
+      stop = () => following.stop()
+    } catch (error) {
+      end(error)
+    }
+  }
+}
+
+async function loadWasm(url: string): Promise<void> {
+  let response: Response
+  try {
+    response = await fetch(url)
+    if (!response.ok) throw new Error(`the server answered ${response.status}`)
+    await init({ module_or_path: response })
+  } catch (cause) {
+    throw new OstrakonError('wasm-unavailable', `${url} could not be loaded: ${(cause as Error).message}`, {
+      hint: 'Serve ostrakon_bg.wasm of this package and pass its address as wasmUrl; a content security policy must allow wasm-unsafe-eval.',
+    })
+  }
+}
