@@ -7,7 +7,7 @@ import { WASM, wasmCargo } from './lib/rust.mjs'
 import { unlessFresh } from './lib/stamp.mjs'
 
 const BINDGEN = '0.2.108' // as pinned in Cargo.toml
-const inputs = ['Cargo.toml', 'Cargo.lock', 'crate/protocol', 'crate/node', 'crate/browser/Cargo.toml', 'crate/browser/src', 'pkg-scripts/build-wasm.mjs']
+const inputs = ['.cargo/config.toml', 'Cargo.toml', 'Cargo.lock', 'crate/protocol', 'crate/node', 'crate/browser/Cargo.toml', 'crate/browser/src', 'pkg-scripts/build-wasm.mjs']
 const outputs = ['dist/ostrakon_bg.wasm', 'target/glue/ostrakon.js']
 // What every browser since 2023 knows and rustc uses by default.
 const features = ['bulk-memory', 'bulk-memory-opt', 'nontrapping-float-to-int', 'sign-ext', 'mutable-globals', 'reference-types', 'multivalue']
@@ -16,8 +16,8 @@ export async function buildWasm({ dev = false } = {}) {
   step(`Building the wasm module${dev ? ' (dev)' : ''}`)
   const worked = await unlessFresh('wasm', { inputs, outputs, extra: dev ? 'dev' : 'release' }, async () => {
     const wasm = wasmCargo()
-    await run(wasm.cargo, ['build', ...(dev ? [] : ['--release']), ...wasm.args, '-p', 'ostrakon-browser', '--lib'], { env: wasm.env })
-    await bindgen(path.join(process.env.CARGO_TARGET_DIR ?? path.join(root, 'target'), WASM, dev ? 'debug' : 'release', 'ostrakon_browser.wasm'), dev)
+    await run(wasm.cargo, ['build', ...(dev ? [] : ['--profile', 'wasm']), ...wasm.args, '-p', 'ostrakon-browser', '--lib'], { env: wasm.env })
+    await bindgen(path.join(process.env.CARGO_TARGET_DIR ?? path.join(root, 'target'), WASM, dev ? 'debug' : 'wasm', 'ostrakon_browser.wasm'), dev)
     await optimise(dev)
   })
   if (!worked) note('unchanged')
