@@ -1,13 +1,14 @@
 // `npm start`: set-up, build, then the local devnet with the demo page. Ctrl-C ends it all.
 import { spawn } from 'node:child_process'
-import path from 'node:path'
-import { buildJs, buildPeer, buildWasm } from './build.mjs'
+import { buildJs } from './build-js.mjs'
+import { buildPeer } from './build-peer.mjs'
+import { buildWasm } from './build-wasm.mjs'
 import { environment, main, root, step, Stop } from './lib/run.mjs'
 import { setup } from './setup.mjs'
 
-function devnet(args) {
+function devnet(ostrakon, args) {
   return new Promise((resolve, reject) => {
-    const child = spawn(path.join(root, 'target/debug/ostrakon'), ['devnet', ...args], {
+    const child = spawn(ostrakon, ['devnet', ...args], {
       cwd: root,
       env: environment(),
       stdio: 'inherit',
@@ -26,7 +27,7 @@ await main(async () => {
   await setup()
   await buildWasm()
   await buildJs()
-  await buildPeer()
+  const ostrakon = await buildPeer()
   step('Starting the devnet')
-  await devnet(process.argv.slice(2))
+  await devnet(ostrakon, process.argv.slice(2))
 })
