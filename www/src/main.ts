@@ -1,0 +1,391 @@
+/** The demo page: wires the parts together. It uses the public package and nothing else of the node. */
+
+import type { Document, DocumentSummary } from 'ostrakon'
+import { byId, h } from './dom.js'
+import { Panel } from './panel.js'
+import { Session, type Standing } from './session.js'
+import { failure, Kept, Offers, showPeers } from './shelf.js'
+import { count, errorWords, hashToRef, refToHash, shortId } from './words.js'
+
+const FETCH_MS = 20_000
+const RETRY_MS = 1500
+/** Living documents change every few seconds; a screen reader hears of it this often. */
+const TELL_MS = 12_000
+
+const session = new Session()
+const offers = new Offers(byId('offers'))
+const kept = new Kept(byId('kept'), { forget, export: exportCar })
+const field = byId('ref') as HTMLInputElement
+const stage = byId('stage')
+
+let documents: DocumentSummary[] = []
+let panel: Panel | undefined
+/** Ends the following of the open document. */
+let following: AbortController | undefined
+/** Ends a load that is still under way. */
+let loading: AbortController | undefined
+
+// ---- what the page says of itself -------------------------------------------------------------
+
+const SAYS: Record<Standing, [pill: string, banner: string]> = {
+  starting: ['Starting', ''],
+  connecting: ['Connecting', ''],
+  online: ['Online', ''],
+  offline: [
+    'Offline',
+    'No peer answers. Kept documents open from this device; the page joins again by itself when a peer is back.',
+  ],
+}
+
+function paint(): void {
+  const { standing, node, devnet } = session
+  const peers = node?.status.peers.length ?? 0
+  const [pill, banner] = SAYS[standing]
+  const unplugged = !navigator.onLine
+  const state = byId('state')
+  state.dataset['state'] = standing
+  setText(state, standing === 'online' ? `${pill} · ${count(peers, 'peer')}` : pill)
+  const note = unplugged
+    ? standing === 'online'
+      ? 'The browser says it is offline, yet a peer still answers.'
+      : `The browser is offline. ${banner}`
+    : banner
+  const bannerElement = byId('banner')
+  setText(bannerElement, note.trim())
+  bannerElement.hidden = note === ''
+  panel?.standing(standingWords())
+  paintLists()
+  setText(byId('network'), devnet ? `network ${devnet.network}` : '')
+  showPeers(byId('peers'), node)
+}
+
+function paintLists(): void {
+  const titles = new Map(session.devnet?.documents.map((offer) => [offer.id, offer.title]))
+  offers.show(session.devnet, new Set(documents.map((one) => one.id)), panel?.id)
+  kept.show(documents, session.node, titles, panel?.id)
+  if (panel) panel.rename(titles.get(panel.id))
+}
+
+function standingWords(): string {
+  return session.standing === 'online'
+    ? 'following: changes appear as they arrive'
+    : 'offline: the state kept on this device'
+}
+
+/** Only a changed text is written, so that a live region speaks once. */
+function setText(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) element.textContent = text
+}
+
+let told = 0
+function tell(text: string, urgent = true): void {
+  if (!urgent && Date.now() - told < TELL_MS) return
+  told = Date.now()
+  byId('told').textContent = text
+}
+
+// ---- opening and following --------------------------------------------------------------------
+
+/** Opens what the address bar names; a failure takes the place of the document. */
+async function openFromHash(): Promise<void> {
+  const ref = hashToRef(location.hash)
+  complain(undefined)
+  if (!ref) return close()
+  if (!session.node) return
+  const wait = setTimeout(() => stage.replaceChildren(waiting(ref)), 180)
+  try {
+    const document = await load(ref)
+    clearTimeout(wait)
+    if (document) show(document, ref)
+  } catch (error) {
+    close()
+    stage.replaceChildren(refused(ref, error))
+  } finally {
+    clearTimeout(wait)
+  }
+}
+
+/** Opens what was typed; a failure is told beside the field and changes nothing else. */
+async function openFromField(): Promise<void> {
+  const ref = field.value.trim()
+  const button = byId('open') as HTMLButtonElement
+  complain(undefined)
+  if (!ref)
+    return complain({
+      code: 'empty',
+      message: 'Paste the id of a document first.',
+      hint: 'It starts with k, or with ceramic://',
+    })
+  if (!session.node)
+    return complain({ code: 'starting', message: 'The node is still starting.', hint: 'Try again in a moment.' })
+  button.setAttribute('aria-busy', 'true')
+  button.textContent = 'Fetching…'
+  try {
+    const document = await load(ref)
+    if (!document) return
+    history.pushState(null, '', refToHash(ref))
+    field.value = ''
+    show(document, ref)
+  } catch (error) {
+    complain(error)
+  } finally {
+    button.removeAttribute('aria-busy')
+    button.textContent = 'Open'
+  }
+}
+
+/** The document, or nothing if another one was asked for meanwhile. */
+async function load(ref: string): Promise<Document | undefined> {
+  loading?.abort()
+  const mine = (loading = new AbortController())
+  try {
+    const document = await session.node?.load(ref, { signal: mine.signal, timeout: FETCH_MS })
+    return mine.signal.aborted ? undefined : document
+  } catch (error) {
+    if (mine.signal.aborted && loading !== mine) return undefined
+    throw error
+  }
+}
+
+function show(document: Document, ref: string): void {
+  following?.abort()
+  following = new AbortController()
+  const offer = session.devnet?.documents.find((one) => one.id === document.id)
+  // Anything but the bare id names one version, which stays as it is.
+  const fixed = refToHash(ref) !== `#${document.id}`
+  panel = new Panel(document, offer?.title, fixed)
+  panel.show(document, standingWords())
+  stage.replaceChildren(panel.element)
+  globalThis.document.title = `${offer?.title || shortId(document.id)} · Ostrakon`
+  panel.focus()
+  if (matchMedia('(max-width: 59.99rem)').matches) stage.scrollIntoView({ block: 'start' })
+  tell(`Opened, ${count(document.log.length, 'event')}.`)
+  paintLists()
+  void refreshKept()
+  if (!fixed) void follow(document, panel, following.signal)
+}
+
+/** Draws each newer state until another document is opened; survives a node that crashes or is replaced. */
+async function follow(document: Document, into: Panel, signal: AbortSignal): Promise<void> {
+  let current: Document | undefined = document
+  while (!signal.aborted) {
+    try {
+      current ??= await session.node?.load(document.id, { signal, timeout: FETCH_MS })
+      for await (const state of current?.follow({ signal }) ?? []) {
+        const arrived = into.show(state, standingWords())
+        if (arrived > 0) tell(`${count(arrived, 'new event')} arrived.`, false)
+      }
+    } catch (error) {
+      if (!signal.aborted) console.warn('following was interrupted, trying again:', errorWords(error).code)
+    }
+    current = undefined
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+  }
+}
+
+function close(): void {
+  loading?.abort()
+  following?.abort()
+  panel = undefined
+  document.title = 'Ostrakon'
+  stage.replaceChildren(welcome())
+  paintLists()
+}
+
+function welcome(): HTMLElement {
+  const template = byId('welcome') as HTMLTemplateElement
+  const element = h('div', { class: 'welcome' })
+  element.append(template.content.cloneNode(true))
+  element.querySelector('button')?.addEventListener('click', () => {
+    const first = session.devnet?.documents.find((one) => one.living) ?? session.devnet?.documents[0]
+    if (first) location.hash = refToHash(first.id)
+    else field.focus()
+  })
+  return element
+}
+
+function waiting(ref: string): HTMLElement {
+  const cancel = h('button', { type: 'button' }, 'Cancel')
+  cancel.addEventListener('click', () => history.back())
+  return h(
+    'div',
+    { class: 'notice', role: 'status' },
+    h('p', {}, 'Looking for ', h('code', {}, shortId(ref)), ' on this device and among the peers…'),
+    cancel,
+  )
+}
+
+function refused(ref: string, error: unknown): HTMLElement {
+  const { code, message, hint } = errorWords(error)
+  const again = h('button', { type: 'button' }, 'Try again')
+  again.addEventListener('click', () => void openFromHash())
+  return h(
+    'div',
+    { class: 'notice refused', role: 'alert' },
+    h('h2', {}, 'This document could not be opened'),
+    h('p', {}, message, ' ', hint),
+    h('p', {}, h('code', {}, code), ' ', h('code', {}, shortId(ref))),
+    again,
+  )
+}
+
+function complain(error: unknown): void {
+  const box = byId('ref-error')
+  box.hidden = error === undefined
+  field.toggleAttribute('aria-invalid', error !== undefined)
+  if (error === undefined) box.replaceChildren()
+  else failure(box, error)
+}
+
+// ---- what is kept -----------------------------------------------------------------------------
+
+let refreshing: Promise<void> | undefined
+let stale = false
+
+/** Lists what is kept; many changes in a row cost one list a second. */
+function refreshKept(): Promise<void> {
+  stale = true
+  refreshing ??= (async () => {
+    while (stale) {
+      stale = false
+      documents = (await session.node?.documents.list().catch(() => undefined)) ?? documents
+      documents.sort((a, b) => b.updated - a.updated || a.id.localeCompare(b.id))
+      paintLists()
+      await new Promise((resolve) => setTimeout(resolve, 1000))
+    }
+    refreshing = undefined
+  })()
+  return refreshing
+}
+
+async function forget(id: string): Promise<void> {
+  if (panel?.id === id) {
+    history.pushState(null, '', location.pathname)
+    close()
+  }
+  await kindly(async () => {
+    await session.node?.documents.forget(id)
+    documents = documents.filter((one) => one.id !== id)
+    paintLists()
+    tell('Forgotten: the document is gone from this device.')
+  })
+}
+
+async function exportCar(id: string): Promise<void> {
+  await kindly(async () => {
+    const bytes = await session.node?.exportCar(id)
+    if (!bytes) return
+    const url = URL.createObjectURL(new Blob([bytes as Uint8Array<ArrayBuffer>], { type: 'application/vnd.ipld.car' }))
+    h('a', { href: url, download: `${id}.car` }).click()
+    setTimeout(() => URL.revokeObjectURL(url), 10_000)
+  })
+}
+
+async function importCars(files: Iterable<File>): Promise<void> {
+  for (const file of files) {
+    await kindly(async () => {
+      const ids = (await session.node?.importCar(file)) ?? []
+      tell(`Imported ${count(ids.length, 'document')} from ${file.name}.`)
+      if (ids[0]) location.hash = refToHash(ids[0])
+    })
+  }
+  void refreshKept()
+}
+
+/** Runs what a button asked for; a failure is told beside the list of what is kept. */
+async function kindly(work: () => Promise<void>): Promise<void> {
+  const box = byId('kept-error')
+  box.hidden = true
+  try {
+    await work()
+  } catch (error) {
+    failure(box, error)
+    box.hidden = false
+  }
+}
+
+// ---- start ------------------------------------------------------------------------------------
+
+/** Resolves when a service worker answers for this page, or soon anyway: the node's own files should pass through it. */
+async function serviceWorker(): Promise<void> {
+  if (!('serviceWorker' in navigator)) return
+  const container = navigator.serviceWorker
+  try {
+    const first = !container.controller
+    const claimed = new Promise((resolve) => container.addEventListener('controllerchange', resolve, { once: true }))
+    const registration = await container.register('sw.js')
+    if (!first || registration.active) return
+    await Promise.race([claimed, new Promise((resolve) => setTimeout(resolve, 2000))])
+    const loaded = performance.getEntriesByType('resource').map((entry) => entry.name)
+    const ready = await container.ready
+    ready.active?.postMessage({ keep: [location.href.replace(/#.*/, ''), ...loaded] })
+  } catch (error) {
+    console.warn('no service worker, so no reload without the server:', error)
+  }
+}
+
+function listen(): void {
+  byId('finder').addEventListener('submit', (event) => {
+    event.preventDefault()
+    void openFromField()
+  })
+  // The address bar's hash belongs to documents.
+  byId('skip').addEventListener('click', (event) => {
+    event.preventDefault()
+    stage.focus()
+  })
+  field.addEventListener('input', () => complain(undefined))
+  addEventListener('hashchange', () => void openFromHash())
+
+  const picker = byId('car') as HTMLInputElement
+  picker.addEventListener('change', () => {
+    void importCars([...(picker.files ?? [])])
+    picker.value = ''
+  })
+  let depth = 0
+  const carries = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false
+  const over = (by: number): void => {
+    depth = Math.max(0, depth + by)
+    document.body.classList.toggle('dragging', depth > 0)
+  }
+  addEventListener('dragenter', (event) => carries(event) && over(1))
+  addEventListener('dragleave', (event) => carries(event) && over(-1))
+  addEventListener('dragover', (event) => carries(event) && event.preventDefault())
+  addEventListener('drop', (event) => {
+    over(-depth)
+    if (!carries(event)) return
+    event.preventDefault()
+    void importCars([...(event.dataTransfer?.files ?? [])])
+  })
+}
+
+async function start(): Promise<void> {
+  session.changed = paint
+  session.document = () => void refreshKept()
+  session.ready = () => {
+    void refreshKept()
+    if (!panel) void openFromHash()
+  }
+  stage.replaceChildren(welcome())
+  listen()
+  paint()
+  await serviceWorker()
+  try {
+    await session.start()
+  } catch (error) {
+    const { code, message, hint } = errorWords(error)
+    byId('state').dataset['state'] = 'offline'
+    setText(byId('state'), 'Not running')
+    stage.replaceChildren(
+      h(
+        'div',
+        { class: 'notice refused', role: 'alert' },
+        h('h2', {}, 'The node could not start'),
+        h('p', {}, message, ' ', hint),
+        h('p', {}, h('code', {}, code)),
+      ),
+    )
+  }
+}
+
+void start()

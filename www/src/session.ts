@@ -1,0 +1,126 @@
+/**
+ * The node of this page and what it may join: reads `/devnet.json`, makes the node, and while no peer
+ * answers looks again and again whether the devnet is back, perhaps under another address.
+ */
+
+import { createNode, type Node, type Status } from 'ostrakon'
+
+export interface Offer {
+  id: string
+  title: string
+  living: boolean
+}
+
+export interface Devnet {
+  network: string
+  peers: string[]
+  documents: Offer[]
+  /** The last list that was heard, because the devnet does not answer now. */
+  old: boolean
+}
+
+/** How the page stands to the network, in the one word the page is coloured by. */
+export type Standing = 'starting' | 'connecting' | 'online' | 'offline'
+
+const LOOK_AGAIN_MS = 3000
+/** A node that has no peer after this long is not merely slow. */
+const PATIENCE_MS = 6000
+
+export class Session {
+  node: Node | undefined
+  devnet: Devnet | undefined
+  /** Called after any change of node, devnet or standing. */
+  changed: () => void = () => {}
+  /** Called when there is a (new) node to work with. */
+  ready: (node: Node) => void = () => {}
+  /** Called when a document changed on disk. */
+  document: () => void = () => {}
+
+  #patient = true
+  #looking = false
+
+  get status(): Status | undefined {
+    return this.node?.status
+  }
+
+  get standing(): Standing {
+    if (!this.node) return 'starting'
+    if (this.node.status.online) return 'online'
+    return this.#patient && navigator.onLine && !this.devnet?.old ? 'connecting' : 'offline'
+  }
+
+  async start(): Promise<void> {
+    this.devnet = await fetchDevnet()
+    await this.#makeNode()
+    const look = (): void => void this.#look()
+    addEventListener('online', look)
+    addEventListener('offline', () => this.changed())
+    document.addEventListener('visibilitychange', look)
+    setInterval(look, LOOK_AGAIN_MS)
+    setTimeout(() => {
+      this.#patient = false
+      this.changed()
+    }, PATIENCE_MS)
+  }
+
+  async #makeNode(): Promise<void> {
+    const node = await createNode({ network: this.devnet?.network ?? 'local-1', peers: this.devnet?.peers ?? [] })
+    this.node = node
+    node.on('status', () => {
+      if (node.status.online) this.#patient = false
+      this.changed()
+    })
+    node.on('peer', () => this.changed())
+    node.on('document', () => this.document())
+    this.ready(node)
+    this.changed()
+  }
+
+  /** The node dials the peers it knows by itself; only a devnet with other peers needs another node. */
+  async #look(): Promise<void> {
+    if (this.#looking || document.hidden || !this.node || (this.node.status.online && !this.devnet?.old)) return
+    this.#looking = true
+    try {
+      const found = await fetchDevnet()
+      if (!found) return
+      const moved =
+        !found.old &&
+        (found.network !== (this.devnet?.network ?? 'local-1') || !sameItems(found.peers, this.devnet?.peers ?? []))
+      this.devnet = found
+      this.changed()
+      if (!moved) return
+      await this.node.stop()
+      await this.#makeNode()
+    } finally {
+      this.#looking = false
+    }
+  }
+}
+
+function sameItems(a: string[], b: string[]): boolean {
+  return a.length === b.length && a.every((item) => b.includes(item))
+}
+
+/** The devnet's own word, else the last one heard, which the service worker keeps and marks; else nothing. */
+async function fetchDevnet(): Promise<Devnet | undefined> {
+  try {
+    const answer = await fetch('devnet.json', { cache: 'no-store', signal: AbortSignal.timeout(5000) })
+    if (!answer.ok) return undefined
+    return readDevnet(await answer.json(), answer.headers.has('x-kept'))
+  } catch {
+    return undefined
+  }
+}
+
+function readDevnet(json: unknown, old: boolean): Devnet | undefined {
+  const { network, peers, documents } = (json ?? {}) as Record<string, unknown>
+  if (typeof network !== 'string' || !Array.isArray(peers) || !Array.isArray(documents)) return undefined
+  return {
+    network,
+    peers: peers.filter((peer) => typeof peer === 'string'),
+    documents: documents.flatMap(({ id, title, living }: Record<string, unknown>) =>
+      typeof id === 'string' ? [{ id, title: typeof title === 'string' ? title : '', living: living === true }] : [],
+    ),
+    old,
+  }
+}

@@ -1,0 +1,108 @@
+/** Plain words and short forms for what a doc-chain says. */
+
+import type { LogEntry } from 'ostrakon'
+
+/** Every CID of a kind starts alike, so the end is what tells two apart. */
+export function shortCid(cid: string): string {
+  return cid.length > 18 ? `${cid.slice(0, 4)}…${cid.slice(-8)}` : cid
+}
+
+export function shortId(id: string): string {
+  return id.length > 24 ? `${id.slice(0, 9)}…${id.slice(-8)}` : id
+}
+
+export function shortDid(did: string): string {
+  const bare = did.split(/[?#]/, 1)[0] ?? did
+  const start = bare.startsWith('did:key:') ? 12 : 14
+  return bare.length > start + 9 ? `${bare.slice(0, start)}…${bare.slice(-6)}` : bare
+}
+
+/** Decimal units, as operating systems count disk space. */
+export function size(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`
+  const [value, unit] = bytes < 1e6 ? [bytes / 1e3, 'kB'] : bytes < 1e9 ? [bytes / 1e6, 'MB'] : [bytes / 1e9, 'GB']
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${unit}`
+}
+
+export function count(n: number, one: string, many = `${one}s`): string {
+  return `${n.toLocaleString('en-GB')} ${n === 1 ? one : many}`
+}
+
+const DATE = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' })
+
+/** Unix seconds as a date in UTC. A chain may carry any number, so one that is no date stays a number. */
+export function date(unix: number): string {
+  const at = new Date(unix * 1000)
+  return Number.isNaN(at.getTime()) ? `second ${unix}` : `${DATE.format(at)} UTC`
+}
+
+export function clock(ms: number): string {
+  return new Date(ms).toLocaleTimeString('en-GB')
+}
+
+export const KINDS = { init: 'Init', data: 'Data', time: 'Time' } as const
+
+/** What is known of when the event was there: a short word for it, and a sentence. */
+export function timeWords(entry: LogEntry): { word: string; sentence: string } {
+  const { status, at, chain } = entry.time
+  const where = chain ? ` on ${chain}` : ''
+  if (status === 'proven') {
+    return {
+      word: 'Proven',
+      sentence: at === undefined ? `a transaction${where} dates it` : `existed by ${date(at)}${where}`,
+    }
+  }
+  if (status === 'claimed') {
+    return { word: 'Claimed', sentence: `by an anchor${where}; no blockchain was asked` }
+  }
+  return {
+    word: 'No time',
+    sentence: entry.kind === 'time' ? 'its anchor says nothing about when' : 'no anchor covers it yet',
+  }
+}
+
+const CHECKS: Record<string, [label: string, meaning: string]> = {
+  hash: ['bytes', 'The bytes hash to this CID'],
+  signature: ['signature', 'The signature is good and its key may write this document'],
+  controller: ['controller', 'The signer is the controller of the document'],
+  'witness-path': ['anchor path', 'The proof’s Merkle tree leads to the event before this one'],
+  transaction: ['transaction', 'A blockchain holds the transaction the proof names'],
+  prev: ['link', 'It follows the event before it'],
+  rules: ['rules', 'The document type allows this change'],
+}
+
+/** One check by name; a name that a newer package brings is shown as it is. */
+export function checkWords(check: string): { label: string; meaning: string } {
+  const [label, meaning] = (Object.hasOwn(CHECKS, check) && CHECKS[check]) || [
+    check.replaceAll('-', ' '),
+    `Checked: ${check}`,
+  ]
+  return { label, meaning }
+}
+
+/** `ceramic://` adds nothing in an address bar. */
+export function refToHash(ref: string): string {
+  return `#${ref.trim().replace(/^(ceramic:\/\/|\/ceramic\/)/, '')}`
+}
+
+/** The reference that the address bar holds, or nothing. */
+export function hashToRef(hash: string): string | undefined {
+  const text = hash.replace(/^#/, '')
+  if (!text) return undefined
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/** Code, message and hint of whatever was thrown. */
+export function errorWords(error: unknown): { code: string; message: string; hint: string } {
+  const e = (typeof error === 'object' && error !== null ? error : { message: String(error) }) as Record<string, unknown>
+  const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+  return {
+    code: text(e['code']) || text(e['name']) || 'unknown',
+    message: text(e['message']) || 'Something went wrong.',
+    hint: text(e['hint']),
+  }
+}
