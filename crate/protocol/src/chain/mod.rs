@@ -1,0 +1,1 @@
+//! From a tip back to its init event, block by block.

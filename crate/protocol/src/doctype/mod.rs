@@ -1,0 +1,1 @@
+//! The rules of each document type: which transitions are valid.

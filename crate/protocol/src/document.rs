@@ -1,0 +1,1 @@
+//! A verified document: its branches, its winner, its state.

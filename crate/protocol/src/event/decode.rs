@@ -1,0 +1,73 @@
+use cid::Cid;
+use ipld_core::ipld::Ipld;
+
+use super::{Data, Envelope, Event, EventError, Init, Map, Time, link, take};
+use crate::block::{Block, Blocks, DAG_CBOR, DAG_JOSE};
+use crate::cbor;
+
+/// What came of decoding.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "taken apart at once by whoever asked"
+)]
+pub enum Decoded {
+    /// The event.
+    Event(Event),
+    /// These blocks must be there first: the payload of a signed event.
+    Need(Vec<Cid>),
+}
+
+/// Reads the event whose root block is `root`, looking up its payload in `blocks` if it is signed.
+///
+/// As in js-ceramic the shape decides the kind: no `prev` makes an init event, an unsigned event with a `proof` is a time
+/// event, everything else is a data event.
+pub fn decode(root: &Block, blocks: &dyn Blocks) -> Result<Decoded, EventError> {
+    let cid = *root.cid();
+    let event = match cid.codec() {
+        DAG_CBOR => unsigned(cid, root.bytes())?,
+        DAG_JOSE => {
+            let envelope = Envelope::read(root.bytes())?;
+            if envelope.payload.codec() != DAG_CBOR {
+                return Err(EventError::UnknownCodec(envelope.payload.codec()));
+            }
+            match blocks.get(&envelope.payload) {
+                Some(payload) => signed(cid, envelope, payload.bytes())?,
+                None => return Ok(Decoded::Need(vec![envelope.payload])),
+            }
+        }
+        other => return Err(EventError::UnknownCodec(other)),
+    };
+    Ok(Decoded::Event(event))
+}
+
+fn unsigned(cid: Cid, bytes: &[u8]) -> Result<Event, EventError> {
+    let mut payload = map(bytes)?;
+    let prev = prev(&mut payload)?;
+    Ok(match prev {
+        None => Event::Init(Init::read(cid, None, payload)?),
+        Some(prev) if payload.contains_key("proof") => Event::Time(Time::read(cid, prev, payload)?),
+        Some(prev) => Event::Data(Data::read(cid, None, prev, payload)?),
+    })
+}
+
+fn signed(cid: Cid, envelope: Envelope, bytes: &[u8]) -> Result<Event, EventError> {
+    let mut payload = map(bytes)?;
+    Ok(match prev(&mut payload)? {
+        None => Event::Init(Init::read(cid, Some(envelope), payload)?),
+        Some(prev) => Event::Data(Data::read(cid, Some(envelope), prev, payload)?),
+    })
+}
+
+fn prev(payload: &mut Map) -> Result<Option<Cid>, EventError> {
+    take(payload, "prev")
+        .map(|prev| link(prev, "prev"))
+        .transpose()
+}
+
+fn map(bytes: &[u8]) -> Result<Map, EventError> {
+    match cbor::decode(bytes)? {
+        Ipld::Map(map) => Ok(map),
+        _ => Err(EventError::NotAMap),
+    }
+}

@@ -1,0 +1,82 @@
+use cid::Cid;
+use ipld_core::ipld::Ipld;
+
+use super::{Envelope, EventError, Map, take};
+use crate::{Block, cbor};
+
+/// The first event of a document (PROTOCOL 2.2).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Init {
+    /// Names the event and the document.
+    pub cid: Cid,
+    /// The signature; deterministic documents have none.
+    pub envelope: Option<Envelope>,
+    /// Who controls the document, and its metadata.
+    pub header: Header,
+    /// The field `data`. Absent and `null` are different, and give different documents.
+    pub content: Option<Ipld>,
+}
+
+/// The header of an init event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Header {
+    /// The DIDs or accounts that control the document. Every type wants exactly one; that is checked by its rules.
+    pub controllers: Vec<String>,
+    /// The whole header as it was read, `controllers` and unknown fields included.
+    pub fields: Map,
+}
+
+impl Header {
+    /// A header field, if it is there and not `null`.
+    pub fn get(&self, name: &str) -> Option<&Ipld> {
+        self.fields.get(name).filter(|value| **value != Ipld::Null)
+    }
+}
+
+impl TryFrom<Map> for Header {
+    type Error = EventError;
+
+    fn try_from(fields: Map) -> Result<Self, EventError> {
+        let Some(Ipld::List(list)) = fields.get("controllers") else {
+            return Err(EventError::Missing("header.controllers"));
+        };
+        let controllers = list
+            .iter()
+            .map(|item| match item {
+                Ipld::String(did) => Ok(did.clone()),
+                _ => Err(EventError::BadField("header.controllers")),
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            controllers,
+            fields,
+        })
+    }
+}
+
+impl Init {
+    pub(super) fn read(
+        cid: Cid,
+        envelope: Option<Envelope>,
+        mut payload: Map,
+    ) -> Result<Self, EventError> {
+        let header = match take(&mut payload, "header") {
+            Some(Ipld::Map(fields)) => Header::try_from(fields)?,
+            Some(_) => return Err(EventError::BadField("header")),
+            None => return Err(EventError::Missing("header")),
+        };
+        Ok(Self {
+            cid,
+            envelope,
+            header,
+            content: payload.remove("data"),
+        })
+    }
+
+    /// Writes an init payload: the block itself of an unsigned event, the signed block of the others.
+    pub fn payload(header: Map, content: Option<Ipld>) -> Result<Block, EventError> {
+        let mut map = Map::from([("header".to_owned(), Ipld::Map(header))]);
+        map.extend(content.map(|content| ("data".to_owned(), content)));
+        Ok(Block::dag_cbor(cbor::encode(&Ipld::Map(map))?)?)
+    }
+}

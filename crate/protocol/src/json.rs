@@ -1,0 +1,87 @@
+//! Between DAG-CBOR values and JSON, with the numbers of JavaScript.
+//!
+//! What `JSON.stringify` of a state shows for what JSON lacks: a link as `{"/": "<cid>"}`, bytes as an object with one
+//! numbered key per byte. JSON text from outside is bounded by whoever parses it into a [`Value`]; values nest no deeper
+//! than [`cbor::MAX_DEPTH`], else they are refused.
+
+use ipld_core::ipld::Ipld;
+use serde_json::{Map, Number, Value};
+
+use crate::cbor::{self, CborError};
+
+/// The JSON that js shows for this value.
+pub fn to_json(value: &Ipld) -> Value {
+    match value {
+        Ipld::Null => Value::Null,
+        Ipld::Bool(bool) => Value::Bool(*bool),
+        Ipld::Integer(integer) => integer_to_json(*integer),
+        Ipld::Float(float) => float_to_json(*float),
+        Ipld::String(text) => Value::String(text.clone()),
+        Ipld::Bytes(bytes) => Value::Object(
+            bytes
+                .iter()
+                .enumerate()
+                .map(|(index, byte)| (index.to_string(), Value::from(*byte)))
+                .collect(),
+        ),
+        Ipld::List(list) => Value::Array(list.iter().map(to_json).collect()),
+        Ipld::Map(map) => Value::Object(
+            map.iter()
+                .map(|(key, value)| (key.clone(), to_json(value)))
+                .collect(),
+        ),
+        Ipld::Link(cid) => Value::Object(Map::from_iter([(
+            "/".to_owned(),
+            Value::String(cid.to_string()),
+        )])),
+    }
+}
+
+/// The value that js would encode for this JSON. Objects stay objects, also those that look like links or bytes.
+pub fn from_json(value: &Value) -> Result<Ipld, CborError> {
+    read(value, cbor::MAX_DEPTH)
+}
+
+fn read(value: &Value, depth: usize) -> Result<Ipld, CborError> {
+    Ok(match value {
+        Value::Null => Ipld::Null,
+        Value::Bool(bool) => Ipld::Bool(*bool),
+        Value::Number(number) => cbor::number(number.as_f64().ok_or(CborError::NotFinite)?)?,
+        Value::String(text) => Ipld::String(text.clone()),
+        Value::Array(list) => {
+            let depth = depth.checked_sub(1).ok_or(CborError::TooDeep)?;
+            Ipld::List(
+                list.iter()
+                    .map(|item| read(item, depth))
+                    .collect::<Result<_, _>>()?,
+            )
+        }
+        Value::Object(map) => {
+            let depth = depth.checked_sub(1).ok_or(CborError::TooDeep)?;
+            let entries = map
+                .iter()
+                .map(|(key, value)| Ok((key.clone(), read(value, depth)?)));
+            Ipld::Map(entries.collect::<Result<_, CborError>>()?)
+        }
+    })
+}
+
+fn integer_to_json(integer: i128) -> Value {
+    match (u64::try_from(integer), i64::try_from(integer)) {
+        (Ok(integer), _) => Value::from(integer),
+        (_, Ok(integer)) => Value::from(integer),
+        _ => float_to_json(integer as f64),
+    }
+}
+
+/// Whole numbers are printed without a fraction; what is not finite is `null`, as in js.
+fn float_to_json(float: f64) -> Value {
+    let whole = float.fract() == 0.0;
+    if whole && float >= 0.0 && float < u64::MAX as f64 {
+        return Value::from(float as u64);
+    }
+    if whole && float < 0.0 && float >= i64::MIN as f64 {
+        return Value::from(float as i64);
+    }
+    Number::from_f64(float).map_or(Value::Null, Value::Number)
+}

@@ -1,0 +1,1 @@
+//! The lenient JSON Patch dialect in which data events are written.
