@@ -1,0 +1,89 @@
+//! The protocols a node speaks, as one behaviour.
+
+use libp2p::identity::Keypair;
+use libp2p::swarm::NetworkBehaviour;
+use libp2p::{connection_limits, gossipsub, identify, ping};
+
+use super::{
+    MAX_CONNECTIONS, MAX_CONNECTIONS_PER_PEER, MAX_PENDING, NetworkError, PING_INTERVAL,
+    PING_TIMEOUT, bitswap, gossip,
+};
+
+/// The same for tab and peer.
+#[derive(NetworkBehaviour)]
+#[behaviour(to_swarm = "BehaviourEvent")]
+pub(super) struct Behaviour {
+    // First, so that a refused connection never reaches the others.
+    limits: connection_limits::Behaviour,
+    pub(super) bitswap: bitswap::Behaviour,
+    pub(super) gossip: gossip::Gossipsub,
+    identify: identify::Behaviour,
+    ping: ping::Behaviour,
+}
+
+/// What the protocols have to say.
+#[derive(Debug)]
+pub(super) enum BehaviourEvent {
+    Bitswap(bitswap::Event),
+    Gossip(gossipsub::Event),
+    Identify(identify::Event),
+    Ping(ping::Event),
+}
+
+impl Behaviour {
+    pub(super) fn new(
+        keypair: &Keypair,
+        topic: &gossipsub::IdentTopic,
+        agent: &str,
+    ) -> Result<Behaviour, NetworkError> {
+        let limits = connection_limits::ConnectionLimits::default()
+            .with_max_established(Some(MAX_CONNECTIONS))
+            .with_max_established_per_peer(Some(MAX_CONNECTIONS_PER_PEER))
+            .with_max_pending_incoming(Some(MAX_PENDING))
+            .with_max_pending_outgoing(Some(MAX_PENDING));
+        // The version js-ipfs, kubo and ceramic-one say (PROTOCOL 7.2).
+        let identify = identify::Config::new("ipfs/0.1.0".to_owned(), keypair.public())
+            .with_agent_version(agent.to_owned())
+            .with_cache_size(0);
+        let ping = ping::Config::new()
+            .with_interval(PING_INTERVAL)
+            .with_timeout(PING_TIMEOUT);
+        Ok(Behaviour {
+            limits: connection_limits::Behaviour::new(limits),
+            bitswap: bitswap::Behaviour::default(),
+            gossip: gossip::behaviour(keypair, topic)?,
+            identify: identify::Behaviour::new(identify),
+            ping: ping::Behaviour::new(ping),
+        })
+    }
+}
+
+impl From<bitswap::Event> for BehaviourEvent {
+    fn from(event: bitswap::Event) -> Self {
+        BehaviourEvent::Bitswap(event)
+    }
+}
+
+impl From<gossipsub::Event> for BehaviourEvent {
+    fn from(event: gossipsub::Event) -> Self {
+        BehaviourEvent::Gossip(event)
+    }
+}
+
+impl From<identify::Event> for BehaviourEvent {
+    fn from(event: identify::Event) -> Self {
+        BehaviourEvent::Identify(event)
+    }
+}
+
+impl From<ping::Event> for BehaviourEvent {
+    fn from(event: ping::Event) -> Self {
+        BehaviourEvent::Ping(event)
+    }
+}
+
+impl From<std::convert::Infallible> for BehaviourEvent {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}

@@ -1,0 +1,620 @@
+//! The wire: one libp2p behaviour for tab and peer alike, and a thin wrapper that turns it into commands in and
+//! [`NetworkEvent`]s out.
+//!
+//! What a stranger can do here, and what stops it: open connections ([`MAX_CONNECTIONS`], [`MAX_CONNECTIONS_PER_PEER`],
+//! [`MAX_PENDING`]); send garbage on the topic (`gossip` refuses it, which costs the sender score until it is
+//! ignored); send blocks nobody asked for or ask for the world (`bitswap`); go silent (ping closes the connection
+//! after [`PING_TIMEOUT`]). Every queue in here has a named bound.
+
+pub mod bitswap;
+pub mod gossip;
+
+mod behaviour;
+mod redial;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use cid::Cid;
+use futures::future::poll_fn;
+use futures::{FutureExt, StreamExt};
+use futures_timer::Delay;
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::Boxed;
+use libp2p::gossipsub::{self, MessageAcceptance};
+use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{self, ConnectionId, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, Swarm, identify, ping};
+use ostrakon_protocol::block::Block;
+use ostrakon_protocol::id::StreamId;
+use web_time::Instant;
+
+use self::behaviour::{Behaviour, BehaviourEvent};
+use self::gossip::{Message, RecentTips};
+use self::redial::Redial;
+
+pub use self::bitswap::{WantKind, Wanted};
+
+/// Connections a node holds at once, both ways together.
+pub const MAX_CONNECTIONS: u32 = 512;
+/// Connections to one peer at once; two happen when both sides dial at the same moment.
+pub const MAX_CONNECTIONS_PER_PEER: u32 = 4;
+/// Connections being set up at once, each way.
+pub const MAX_PENDING: u32 = 64;
+/// A peer that has not answered a ping for this long is gone.
+pub const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often an idle connection is pinged.
+pub const PING_INTERVAL: Duration = Duration::from_secs(15);
+/// How long a connection that no protocol uses stays open.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Messages that wait for a peer who listens on the topic; the oldest gives way.
+pub const MAX_UNSENT: usize = 64;
+/// Longest agent name kept of what a peer says about itself, in bytes.
+pub const MAX_AGENT_BYTES: usize = 128;
+
+/// Who this node is and whom it calls.
+#[derive(Clone)]
+pub struct NetworkConfig {
+    /// The network's name, for example `local-1`; the topic is `/ceramic/<network>` (PROTOCOL 1.6).
+    pub network: String,
+    /// The key behind this node's peer id.
+    pub keypair: Keypair,
+    /// Peers to keep a connection to.
+    pub peers: Vec<Multiaddr>,
+    /// Addresses to listen on.
+    pub listen: Vec<Multiaddr>,
+    /// What this node calls itself to others, for example `ostrakon/0.1.0`.
+    pub agent: String,
+}
+
+/// Why the network refused a command.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// The parts could not be put together; the text says which.
+    #[error("the network cannot start: {0}")]
+    Start(String),
+    /// An address nobody can listen on here.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// The address.
+        address: Multiaddr,
+        /// What the transport said.
+        reason: String,
+    },
+    /// An address nobody can dial from here.
+    #[error("cannot dial {address}: {reason}")]
+    Dial {
+        /// The address.
+        address: Multiaddr,
+        /// What the transport said.
+        reason: String,
+    },
+    /// More questions than the network takes are waiting ([`gossip::QUERY_QUEUE`]).
+    #[error("too many queries are waiting")]
+    QueryLimit,
+    /// A message longer than others accept ([`gossip::MAX_MESSAGE_BYTES`]).
+    #[error("the message is too large")]
+    TooLarge,
+}
+
+impl NetworkError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            NetworkError::Start(_) => "network-start",
+            NetworkError::Listen { .. } => "network-listen",
+            NetworkError::Dial { .. } => "network-dial",
+            NetworkError::QueryLimit => "network-query-limit",
+            NetworkError::TooLarge => "network-message-too-large",
+        }
+    }
+}
+
+/// What is known about a connected peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerInfo {
+    /// Its id.
+    pub peer: PeerId,
+    /// Where it was dialled or came from.
+    pub address: Multiaddr,
+    /// What it calls itself, once it said so; at most [`MAX_AGENT_BYTES`].
+    pub agent: Option<String>,
+    /// The last measured round trip.
+    pub rtt: Option<Duration>,
+}
+
+/// What happened on the network.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum NetworkEvent {
+    /// The first connection to a peer is up.
+    PeerConnected {
+        /// Who.
+        peer: PeerId,
+        /// Where.
+        address: Multiaddr,
+    },
+    /// The last connection to a peer is gone.
+    PeerDisconnected {
+        /// Who.
+        peer: PeerId,
+        /// Where it was.
+        address: Multiaddr,
+    },
+    /// A peer said its name, or its round trip was measured.
+    PeerChanged(PeerInfo),
+    /// A peer reads the topic from now on: what is published reaches it.
+    PeerListens {
+        /// Who.
+        peer: PeerId,
+    },
+    /// A dial failed. Configured peers are dialled again by themselves.
+    DialFailed {
+        /// Whom, if known.
+        peer: Option<PeerId>,
+        /// Why, for people to read.
+        reason: String,
+    },
+    /// This node is reachable at an address.
+    Listening {
+        /// Where.
+        address: Multiaddr,
+    },
+    /// A well-formed message on the topic. Nothing in it is proven.
+    Heard {
+        /// The neighbour who passed it on: a first guess at who has the blocks.
+        from: PeerId,
+        /// Who signed it.
+        source: PeerId,
+        /// What it says.
+        message: Message,
+    },
+    /// A block that was asked for; its bytes hash to its CID.
+    Block {
+        /// The block.
+        block: Block,
+        /// Who sent it.
+        from: PeerId,
+    },
+    /// No connected peer has this block; asking is over. Ask again when peers come or the block is needed again.
+    Missing {
+        /// Which block.
+        cid: Cid,
+    },
+    /// A peer wants a block. Each one must be given to [`Network::answer`], else the peer's next wants wait.
+    Wanted(Wanted),
+}
+
+/// One node's place on the network. Nothing moves unless [`Network::poll`] or [`Network::next`] is called, also after
+/// a command.
+pub struct Network {
+    swarm: Swarm<Behaviour>,
+    topic: gossipsub::IdentTopic,
+    peers: BTreeMap<PeerId, PeerInfo>,
+    connections: HashMap<ConnectionId, PeerId>,
+    redial: Redial,
+    pace: gossip::Pace,
+    unsent: VecDeque<Vec<u8>>,
+    tips: RecentTips,
+    events: VecDeque<NetworkEvent>,
+    timer: Option<(Instant, Delay)>,
+}
+
+impl Network {
+    /// Puts the behaviours on a transport, starts listening and dialling.
+    ///
+    /// # Errors
+    /// [`NetworkError::Start`], [`NetworkError::Listen`].
+    pub fn new(
+        config: NetworkConfig,
+        transport: Boxed<(PeerId, StreamMuxerBox)>,
+        swarm: swarm::Config,
+    ) -> Result<Network, NetworkError> {
+        let local = PeerId::from(config.keypair.public());
+        let topic = gossip::topic(&config.network);
+        let behaviour = Behaviour::new(&config.keypair, &topic, &config.agent)?;
+        let swarm = swarm.with_idle_connection_timeout(IDLE_TIMEOUT);
+        let mut swarm = Swarm::new(transport, behaviour, local, swarm);
+        for address in config.listen {
+            swarm
+                .listen_on(address.clone())
+                .map_err(|error| NetworkError::Listen {
+                    address,
+                    reason: error.to_string(),
+                })?;
+        }
+        Ok(Network {
+            swarm,
+            topic,
+            peers: BTreeMap::new(),
+            connections: HashMap::new(),
+            redial: Redial::new(local, config.peers, Instant::now()),
+            pace: gossip::Pace::new(Instant::now()),
+            unsent: VecDeque::new(),
+            tips: RecentTips::default(),
+            events: VecDeque::new(),
+            timer: None,
+        })
+    }
+
+    /// This node's id.
+    pub fn peer_id(&self) -> PeerId {
+        *self.swarm.local_peer_id()
+    }
+
+    /// Everyone connected.
+    pub fn peers(&self) -> impl Iterator<Item = &PeerInfo> {
+        self.peers.values()
+    }
+
+    /// Whether anyone is connected.
+    pub fn is_online(&self) -> bool {
+        !self.peers.is_empty()
+    }
+
+    /// The addresses this node listens on.
+    pub fn listeners(&self) -> impl Iterator<Item = &Multiaddr> {
+        self.swarm.listeners()
+    }
+
+    /// Dials once; the outcome is an event.
+    ///
+    /// # Errors
+    /// [`NetworkError::Dial`] if the address cannot be dialled at all.
+    pub fn dial(&mut self, address: Multiaddr) -> Result<(), NetworkError> {
+        self.swarm
+            .dial(dial_opts(&address))
+            .map_err(|error| NetworkError::Dial {
+                address,
+                reason: error.to_string(),
+            })
+    }
+
+    /// Dials every configured peer that is not connected, now: the device woke up or is online again.
+    pub fn wake(&mut self) {
+        self.redial.wake(Instant::now());
+    }
+
+    /// Closes every connection to a peer.
+    pub fn disconnect(&mut self, peer: PeerId) {
+        // Err means that there was none.
+        let _ = self.swarm.disconnect_peer_id(peer);
+    }
+
+    /// Says something on the topic. Queries leave at [`gossip::QUERIES_PER_SECOND`] at most; what nobody listens to
+    /// yet waits, up to [`MAX_UNSENT`] messages.
+    ///
+    /// # Errors
+    /// [`NetworkError::QueryLimit`], [`NetworkError::TooLarge`].
+    pub fn publish(&mut self, message: &Message) -> Result<(), NetworkError> {
+        let bytes = message.to_bytes();
+        if bytes.len() > gossip::MAX_MESSAGE_BYTES {
+            return Err(NetworkError::TooLarge);
+        }
+        if matches!(message, Message::Query { .. }) {
+            if !self.pace.push(bytes) {
+                return Err(NetworkError::QueryLimit);
+            }
+            self.ask_paced(Instant::now());
+        } else {
+            self.send(bytes);
+        }
+        Ok(())
+    }
+
+    /// Starts fetching blocks; `providers` are asked first. Each CID ends in exactly one [`NetworkEvent::Block`] or
+    /// [`NetworkEvent::Missing`], unless it is cancelled. A CID that is being fetched already is not fetched twice.
+    pub fn get(&mut self, cids: impl IntoIterator<Item = Cid>, providers: &[PeerId]) {
+        self.swarm.behaviour_mut().bitswap.get(cids, providers);
+    }
+
+    /// Stops fetching a block.
+    pub fn cancel(&mut self, cid: &Cid) {
+        self.swarm.behaviour_mut().bitswap.cancel(cid);
+    }
+
+    /// Answers a [`NetworkEvent::Wanted`].
+    pub fn answer(&mut self, wanted: Wanted, block: Option<Block>) {
+        self.swarm.behaviour_mut().bitswap.answer(wanted, block);
+    }
+
+    /// A block is kept from now on: peers who asked for it earlier and are still waiting get it.
+    pub fn offer(&mut self, block: &Block) {
+        self.swarm.behaviour_mut().bitswap.offer(block);
+    }
+
+    /// Forgets that a tip was announced, so that the next announcement is heard again: its blocks could not be had.
+    pub fn unhear(&mut self, stream: &StreamId, tip: &Cid) {
+        self.tips.forget(stream, tip);
+    }
+
+    /// What bitswap counted since the start.
+    pub fn blocks_counted(&self) -> bitswap::Counts {
+        self.swarm.behaviour().bitswap.counts()
+    }
+
+    /// The next event.
+    pub async fn next(&mut self) -> NetworkEvent {
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    /// The next event, if there is one.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<NetworkEvent> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Poll::Ready(event);
+            }
+            let now = Instant::now();
+            self.redial_due(now);
+            self.ask_paced(now);
+            match self.swarm.poll_next_unpin(cx) {
+                Poll::Ready(Some(event)) => self.digest(event),
+                // A swarm never ends; if it did, there would be nothing to say.
+                Poll::Ready(None) => return Poll::Pending,
+                Poll::Pending if self.events.is_empty() => {
+                    if self.poll_timer(cx, now).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
+                Poll::Pending => {}
+            }
+        }
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
+        let Some(at) = [self.redial.due(), self.pace.due()]
+            .into_iter()
+            .flatten()
+            .min()
+        else {
+            self.timer = None;
+            return Poll::Pending;
+        };
+        let stale = self
+            .timer
+            .as_ref()
+            .is_none_or(|(set_for, _)| *set_for != at);
+        if stale {
+            self.timer = Some((at, Delay::new(at.saturating_duration_since(now))));
+        }
+        let Some((_, delay)) = &mut self.timer else {
+            return Poll::Pending;
+        };
+        if delay.poll_unpin(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.timer = None;
+        Poll::Ready(())
+    }
+
+    fn redial_due(&mut self, now: Instant) {
+        while let Some((peer, addresses)) = self.redial.next(now) {
+            let opts = match peer {
+                Some(peer) => DialOpts::peer_id(peer)
+                    .addresses(addresses.clone())
+                    .condition(PeerCondition::Disconnected)
+                    .build(),
+                None => match addresses.first() {
+                    Some(address) => dial_opts(address),
+                    None => continue,
+                },
+            };
+            let id = opts.connection_id();
+            self.redial.dialling(peer, &addresses, id);
+            if let Err(error) = self.swarm.dial(opts) {
+                tracing::debug!(%error, "cannot dial a configured peer");
+                self.redial.failed(id, now);
+            }
+        }
+    }
+
+    fn ask_paced(&mut self, now: Instant) {
+        while let Some(bytes) = self.pace.pop(now) {
+            self.send(bytes);
+        }
+    }
+
+    fn send(&mut self, bytes: Vec<u8>) {
+        use gossipsub::PublishError::{AllQueuesFull, NoPeersSubscribedToTopic};
+        match self
+            .swarm
+            .behaviour_mut()
+            .gossip
+            .publish(self.topic.clone(), bytes.clone())
+        {
+            Ok(_) => {}
+            Err(NoPeersSubscribedToTopic | AllQueuesFull(_)) => {
+                // The same question asked twice while offline is one question.
+                if !self.unsent.contains(&bytes) {
+                    if self.unsent.len() >= MAX_UNSENT {
+                        self.unsent.pop_front();
+                    }
+                    self.unsent.push_back(bytes);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "a message was not published"),
+        }
+    }
+
+    fn digest(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        let now = Instant::now();
+        match event {
+            SwarmEvent::Behaviour(event) => self.digest_behaviour(event),
+            SwarmEvent::ConnectionEstablished {
+                peer_id,
+                connection_id,
+                endpoint,
+                ..
+            } => {
+                let address = without_peer(endpoint.get_remote_address());
+                self.connections.insert(connection_id, peer_id);
+                self.redial.connected(peer_id, connection_id, now);
+                if !self.peers.contains_key(&peer_id) {
+                    let info = PeerInfo {
+                        peer: peer_id,
+                        address: address.clone(),
+                        agent: None,
+                        rtt: None,
+                    };
+                    self.peers.insert(peer_id, info);
+                    self.events.push_back(NetworkEvent::PeerConnected {
+                        peer: peer_id,
+                        address,
+                    });
+                }
+            }
+            SwarmEvent::ConnectionClosed {
+                peer_id,
+                connection_id,
+                num_established,
+                cause,
+                ..
+            } => {
+                tracing::debug!(peer = %peer_id, ?cause, "connection closed");
+                self.connections.remove(&connection_id);
+                if num_established == 0 {
+                    self.redial.disconnected(peer_id, now);
+                    if let Some(info) = self.peers.remove(&peer_id) {
+                        let address = info.address;
+                        self.events.push_back(NetworkEvent::PeerDisconnected {
+                            peer: peer_id,
+                            address,
+                        });
+                    }
+                }
+            }
+            SwarmEvent::OutgoingConnectionError {
+                connection_id,
+                peer_id,
+                error,
+            } => {
+                self.redial.failed(connection_id, now);
+                let reason = error.to_string();
+                self.events.push_back(NetworkEvent::DialFailed {
+                    peer: peer_id,
+                    reason,
+                });
+            }
+            SwarmEvent::NewListenAddr { address, .. } => {
+                self.events.push_back(NetworkEvent::Listening { address });
+            }
+            _ => {}
+        }
+    }
+
+    fn digest_behaviour(&mut self, event: BehaviourEvent) {
+        match event {
+            BehaviourEvent::Bitswap(bitswap::Event::Block { block, from }) => {
+                self.events.push_back(NetworkEvent::Block { block, from });
+            }
+            BehaviourEvent::Bitswap(bitswap::Event::Missing { cid }) => {
+                self.events.push_back(NetworkEvent::Missing { cid });
+            }
+            BehaviourEvent::Bitswap(bitswap::Event::Wanted(wanted)) => {
+                self.events.push_back(NetworkEvent::Wanted(wanted));
+            }
+            BehaviourEvent::Gossip(event) => self.digest_gossip(event),
+            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
+                let agent = shorten(info.agent_version);
+                self.change(peer_id, |known| known.agent = Some(agent));
+            }
+            BehaviourEvent::Ping(ping::Event {
+                peer,
+                result: Ok(rtt),
+                ..
+            }) => {
+                self.change(peer, |known| known.rtt = Some(rtt));
+            }
+            BehaviourEvent::Ping(ping::Event {
+                peer,
+                connection,
+                result: Err(failure),
+            }) => {
+                // A peer that does not know ping is not gone.
+                if !matches!(failure, ping::Failure::Unsupported) {
+                    tracing::debug!(%peer, %failure, "a peer went silent");
+                    self.swarm.close_connection(connection);
+                }
+            }
+            BehaviourEvent::Identify(_) => {}
+        }
+    }
+
+    fn digest_gossip(&mut self, event: gossipsub::Event) {
+        match event {
+            gossipsub::Event::Message {
+                propagation_source,
+                message_id,
+                message,
+            } => {
+                let verdict = match (Message::parse(&message.data), message.source) {
+                    (Ok(said), Some(source)) => {
+                        self.hear(propagation_source, source, said);
+                        MessageAcceptance::Accept
+                    }
+                    (Err(error), _) if error.is_foreign() => MessageAcceptance::Ignore,
+                    (Err(error), _) => {
+                        tracing::debug!(from = %propagation_source, %error, "garbage on the topic");
+                        MessageAcceptance::Reject
+                    }
+                    (Ok(_), None) => MessageAcceptance::Reject,
+                };
+                self.swarm
+                    .behaviour_mut()
+                    .gossip
+                    .report_message_validation_result(&message_id, &propagation_source, verdict);
+            }
+            gossipsub::Event::Subscribed { peer_id, topic } if topic == self.topic.hash() => {
+                self.events
+                    .push_back(NetworkEvent::PeerListens { peer: peer_id });
+                for bytes in std::mem::take(&mut self.unsent) {
+                    self.send(bytes);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn hear(&mut self, from: PeerId, source: PeerId, message: Message) {
+        if let Message::Update { stream, tip, .. } = &message {
+            if !self.tips.hear(stream, tip) {
+                return;
+            }
+        }
+        self.events.push_back(NetworkEvent::Heard {
+            from,
+            source,
+            message,
+        });
+    }
+
+    fn change(&mut self, peer: PeerId, apply: impl FnOnce(&mut PeerInfo)) {
+        if let Some(info) = self.peers.get_mut(&peer) {
+            apply(info);
+            self.events
+                .push_back(NetworkEvent::PeerChanged(info.clone()));
+        }
+    }
+}
+
+/// The address alone: who is there is said elsewhere.
+fn without_peer(address: &Multiaddr) -> Multiaddr {
+    address
+        .iter()
+        .filter(|part| !matches!(part, Protocol::P2p(_)))
+        .collect()
+}
+
+fn dial_opts(address: &Multiaddr) -> DialOpts {
+    DialOpts::unknown_peer_id().address(address.clone()).build()
+}
+
+fn shorten(mut text: String) -> String {
+    let end = text.floor_char_boundary(MAX_AGENT_BYTES);
+    text.truncate(end);
+    text.retain(|letter| !letter.is_control());
+    text
+}
