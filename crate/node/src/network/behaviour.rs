@@ -26,7 +26,7 @@ pub(super) struct Behaviour {
 pub(super) enum BehaviourEvent {
     Bitswap(bitswap::Event),
     Gossip(gossipsub::Event),
-    Identify(identify::Event),
+    Identify(Box<identify::Event>),
     Ping(ping::Event),
 }
 
@@ -72,7 +72,7 @@ impl From<gossipsub::Event> for BehaviourEvent {
 
 impl From<identify::Event> for BehaviourEvent {
     fn from(event: identify::Event) -> Self {
-        BehaviourEvent::Identify(event)
+        BehaviourEvent::Identify(Box::new(event))
     }
 }
 

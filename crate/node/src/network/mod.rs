@@ -12,7 +12,8 @@ pub mod gossip;
 mod behaviour;
 mod redial;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use libp2p::gossipsub::{self, MessageAcceptance};
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{self, ConnectionId, SwarmEvent};
+use libp2p::swarm::{self, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, identify, ping};
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::id::StreamId;
@@ -129,6 +130,10 @@ pub struct PeerInfo {
 /// What happened on the network.
 #[derive(Debug)]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an event is handled at once, never kept in numbers"
+)]
 pub enum NetworkEvent {
     /// The first connection to a peer is up.
     PeerConnected {
@@ -194,7 +199,6 @@ pub struct Network {
     swarm: Swarm<Behaviour>,
     topic: gossipsub::IdentTopic,
     peers: BTreeMap<PeerId, PeerInfo>,
-    connections: HashMap<ConnectionId, PeerId>,
     redial: Redial,
     pace: gossip::Pace,
     unsent: VecDeque<Vec<u8>>,
@@ -230,7 +234,6 @@ impl Network {
             swarm,
             topic,
             peers: BTreeMap::new(),
-            connections: HashMap::new(),
             redial: Redial::new(local, config.peers, Instant::now()),
             pace: gossip::Pace::new(Instant::now()),
             unsent: VecDeque::new(),
@@ -450,16 +453,14 @@ impl Network {
                 ..
             } => {
                 let address = without_peer(endpoint.get_remote_address());
-                self.connections.insert(connection_id, peer_id);
                 self.redial.connected(peer_id, connection_id, now);
-                if !self.peers.contains_key(&peer_id) {
-                    let info = PeerInfo {
+                if let Entry::Vacant(unknown) = self.peers.entry(peer_id) {
+                    unknown.insert(PeerInfo {
                         peer: peer_id,
                         address: address.clone(),
                         agent: None,
                         rtt: None,
-                    };
-                    self.peers.insert(peer_id, info);
+                    });
                     self.events.push_back(NetworkEvent::PeerConnected {
                         peer: peer_id,
                         address,
@@ -468,13 +469,11 @@ impl Network {
             }
             SwarmEvent::ConnectionClosed {
                 peer_id,
-                connection_id,
                 num_established,
                 cause,
                 ..
             } => {
                 tracing::debug!(peer = %peer_id, ?cause, "connection closed");
-                self.connections.remove(&connection_id);
                 if num_established == 0 {
                     self.redial.disconnected(peer_id, now);
                     if let Some(info) = self.peers.remove(&peer_id) {
@@ -517,9 +516,11 @@ impl Network {
                 self.events.push_back(NetworkEvent::Wanted(wanted));
             }
             BehaviourEvent::Gossip(event) => self.digest_gossip(event),
-            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
-                let agent = shorten(info.agent_version);
-                self.change(peer_id, |known| known.agent = Some(agent));
+            BehaviourEvent::Identify(event) => {
+                if let identify::Event::Received { peer_id, info, .. } = *event {
+                    let agent = shorten(info.agent_version);
+                    self.change(peer_id, |known| known.agent = Some(agent));
+                }
             }
             BehaviourEvent::Ping(ping::Event {
                 peer,
@@ -539,7 +540,6 @@ impl Network {
                     self.swarm.close_connection(connection);
                 }
             }
-            BehaviourEvent::Identify(_) => {}
         }
     }
 
@@ -579,10 +579,10 @@ impl Network {
     }
 
     fn hear(&mut self, from: PeerId, source: PeerId, message: Message) {
-        if let Message::Update { stream, tip, .. } = &message {
-            if !self.tips.hear(stream, tip) {
-                return;
-            }
+        if let Message::Update { stream, tip, .. } = &message
+            && !self.tips.hear(stream, tip)
+        {
+            return;
         }
         self.events.push_back(NetworkEvent::Heard {
             from,

@@ -128,13 +128,13 @@ impl Redial {
     pub(super) fn disconnected(&mut self, peer: PeerId, now: Instant) {
         let local = self.local;
         for target in &mut self.targets {
-            if let State::Connected(held, since) = target.state {
-                if held == peer {
-                    if now.saturating_duration_since(since) >= PROVEN {
-                        target.failures = 0;
-                    }
-                    target.back_off(&local, now);
+            if let State::Connected(held, since) = target.state
+                && held == peer
+            {
+                if now.saturating_duration_since(since) >= PROVEN {
+                    target.failures = 0;
                 }
+                target.back_off(&local, now);
             }
         }
     }

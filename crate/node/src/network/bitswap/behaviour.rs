@@ -112,11 +112,11 @@ impl Behaviour {
             self.wants.dont_have(from, &cid, now);
         }
         // HAVE is an answer to a question this client does not ask: it asks for the block itself.
-        if let Some(peer) = self.peers.get_mut(&from) {
-            if message.full || !message.entries.is_empty() {
-                self.counts.refused += peer.ledger.receive(message.full, message.entries);
-                self.restless.push_back(from);
-            }
+        if (message.full || !message.entries.is_empty())
+            && let Some(peer) = self.peers.get_mut(&from)
+        {
+            self.counts.refused += peer.ledger.receive(message.full, message.entries);
+            self.restless.push_back(from);
         }
     }
 
@@ -171,16 +171,16 @@ impl Behaviour {
             self.wants.disconnected(id, Instant::now());
             return;
         };
-        if let Some((used, message)) = &mut peer.in_flight {
-            if *used == connection {
-                *used = next;
-                let event = message.clone();
-                self.events.push_back(ToSwarm::NotifyHandler {
-                    peer_id: id,
-                    handler: NotifyHandler::One(next),
-                    event,
-                });
-            }
+        if let Some((used, message)) = &mut peer.in_flight
+            && *used == connection
+        {
+            *used = next;
+            let event = message.clone();
+            self.events.push_back(ToSwarm::NotifyHandler {
+                peer_id: id,
+                handler: NotifyHandler::One(next),
+                event,
+            });
         }
     }
 }

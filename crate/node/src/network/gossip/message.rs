@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use cid::Cid;
 use cid::multibase::Base;
 use ostrakon_protocol::block::Block;
-use ostrakon_protocol::cbor;
 use ostrakon_protocol::id::StreamId;
+use ostrakon_protocol::{Ipld, cbor};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -235,7 +235,6 @@ impl Message {
 /// The id of the query for a document: base64url of the sha2-256 multihash of the DAG-CBOR of
 /// `{typ: 1, stream: "<text>"}` (PROTOCOL 7.1). A pure function of the document, so every node asks under the same id.
 pub fn query_id(stream: &StreamId) -> String {
-    use ipld_core::ipld::Ipld;
     let question = BTreeMap::from([
         ("typ".to_owned(), Ipld::Integer(1)),
         ("stream".to_owned(), Ipld::String(stream.to_string())),

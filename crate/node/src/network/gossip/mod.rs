@@ -174,16 +174,13 @@ impl RecentTips {
     /// Whether this announcement is news.
     pub fn hear(&mut self, stream: &StreamId, tip: &Cid) -> bool {
         self.clock += 1;
-        let news = self
-            .seen
-            .insert((stream.clone(), *tip), self.clock)
-            .is_none();
+        let news = self.seen.insert((*stream, *tip), self.clock).is_none();
         if self.seen.len() > TIPS_REMEMBERED {
             let oldest = self
                 .seen
                 .iter()
                 .min_by_key(|(_, heard)| **heard)
-                .map(|(key, _)| key.clone());
+                .map(|(key, _)| *key);
             if let Some(oldest) = oldest {
                 self.seen.remove(&oldest);
             }
@@ -193,6 +190,6 @@ impl RecentTips {
 
     /// The next announcement of this tip is news again.
     pub fn forget(&mut self, stream: &StreamId, tip: &Cid) {
-        self.seen.remove(&(stream.clone(), *tip));
+        self.seen.remove(&(*stream, *tip));
     }
 }
