@@ -1,9 +1,9 @@
 use bytes::Bytes;
 use cid::Cid;
-use data_encoding::BASE64URL_NOPAD;
 use ipld_core::ipld::Ipld;
 
 use super::{EventError, Map};
+use crate::jose::signing_input;
 use crate::{Block, cbor};
 
 /// The JWS around a payload, as DAG-JOSE writes it (PROTOCOL 2.5).
@@ -27,7 +27,7 @@ pub struct Signature {
 impl Envelope {
     /// The bytes that `signature` signs: `b64u(protected) "." b64u(payload CID)`.
     pub fn signing_input(&self, signature: &Signature) -> Vec<u8> {
-        signing_input(&signature.protected, &self.payload)
+        signing_input(&signature.protected, &self.payload.to_bytes())
     }
 
     /// Reads a DAG-JOSE block. Unknown fields are passed over, as js does.
@@ -65,12 +65,6 @@ impl Envelope {
         ]);
         Ok(Block::dag_jose(cbor::encode(&Ipld::Map(map))?)?)
     }
-}
-
-pub(crate) fn signing_input(protected: &[u8], payload: &Cid) -> Vec<u8> {
-    let protected = BASE64URL_NOPAD.encode(protected);
-    let payload = BASE64URL_NOPAD.encode(&payload.to_bytes());
-    format!("{protected}.{payload}").into_bytes()
 }
 
 fn read_signature(value: Ipld) -> Result<Signature, EventError> {
