@@ -43,3 +43,5 @@
 //! A panic ends the module: the hook posts `{ event: 'crashed', data: { message } }` from a worker's global scope
 //! (`self.postMessage`, seen by the page as a `message` event of the `Worker`) and writes it to the console; the call
 //! under way throws a `WebAssembly.RuntimeError`. Nothing in this module may be called afterwards.
+
+pub mod store;

@@ -1,0 +1,10 @@
+//! The node's store on IndexedDB: one row and a few packs per document.
+//!
+//! What can be wrong: another page of the origin, an extension or a failing disk may have changed what is stored. Rows and
+//! packs are read with bounds (`row.rs`, `pack.rs`), every block is hashed when it leaves its pack, and what does not
+//! agree is a `store-corrupt` that names it. A database that was deleted is `store-gone` at the next call, never a
+//! new empty one behind the node's back.
+
+pub mod finder;
+pub mod pack;
+pub mod row;
