@@ -1,0 +1,126 @@
+// Several tabs of one origin share one node; when the owner goes, another takes over.
+
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { launch, openPage } from '../support/chromium.mjs'
+import { ready, servePackage } from '../support/page.mjs'
+import { documentOf } from '../support/vectors.mjs'
+
+const short = documentOf('doc-4-tile-9')
+const unknown = documentOf('doc-9-tile-12').id
+let browser, server
+
+before(async () => {
+  browser = await launch()
+  server = await servePackage({ short })
+})
+after(async () => {
+  await browser?.close()
+  await server?.close()
+})
+
+/** `count` tabs that share storage, each with a started node. The first owns it. */
+async function withTabs(count, body) {
+  const context = await browser.newContext()
+  try {
+    const tabs = []
+    for (let index = 0; index < count; index++) {
+      const page = await openPage(browser, undefined, { context })
+      await ready(page, server.url)
+      await page.evaluate(async () => void (globalThis.node = await ostrakon.createNode()))
+      tabs.push(page)
+    }
+    await body(tabs)
+    for (const page of tabs) assert.deepEqual(page.problems, [])
+  } finally {
+    await context.close()
+  }
+}
+
+/** Which Web Locks the tabs hold and wait for: who owns the node is known to the browser alone. */
+const owners = (page) => page.evaluate(async () => (await navigator.locks.query()).held.filter(({ name }) => name === 'ostrakon/ostrakon').length)
+
+test('a second tab works through the first, and both hear of changes', () =>
+  withTabs(2, async ([first, second]) => {
+    assert.equal(await owners(first), 1)
+    assert.equal(await first.evaluate(() => node.peerId), await second.evaluate(() => node.peerId))
+    await first.evaluate(() => void (globalThis.heard = new Promise((resolve) => node.on('document', resolve))))
+    await second.evaluate(async () => node.importCar(await car('/cars/short?length=4')))
+    assert.deepEqual(await first.evaluate(() => heard), { id: short.id, tip: short.log[3] })
+    assert.equal(await first.evaluate(async (id) => (await node.load(id)).log.length, short.id), 4)
+    await second.evaluate(async (id) => {
+      const doc = await node.load(id)
+      globalThis.seen = []
+      void (async () => {
+        for await (const state of doc) seen.push(state.log.length)
+      })()
+    }, short.id)
+    await second.waitForFunction(() => seen.length === 1)
+    await first.evaluate(async () => node.importCar(await car('/cars/short')))
+    await second.waitForFunction(() => seen.at(-1) === 10)
+    const error = await second.evaluate(() => failure(node.load('nonsense')))
+    assert.equal(error.code, 'invalid-id')
+  }))
+
+for (const [how, leave] of [
+  ['closes', (page) => page.close()],
+  ['stops its node', (page) => page.evaluate(() => node.stop())],
+  ['navigates away', (page) => page.goto('about:blank')],
+  ['loses its worker', (page) => page.workers()[0].evaluate(() => self.close())],
+]) {
+  test(`when the owner ${how}, another tab takes over with calls and iterations unbroken`, () =>
+    withTabs(3, async ([first, second, third]) => {
+      await second.evaluate(async (id) => {
+        await node.importCar(await car('/cars/short?length=2'))
+        const doc = await node.load(id)
+        globalThis.seen = []
+        void (async () => {
+          for await (const state of doc) seen.push(state.log.length)
+        })()
+      }, short.id)
+      await second.waitForFunction(() => seen.length === 1)
+      for (const page of [second, third]) {
+        await page.evaluate((id) => void (globalThis.pending = failure(node.load(id, { timeout: 6_000 })).then(({ code }) => code)), unknown)
+      }
+      await leave(first)
+      const kept = await third.evaluate(async (id) => (await node.load(id)).log.length, short.id)
+      assert.equal(kept, 2)
+      await third.evaluate(async () => node.importCar(await car('/cars/short')))
+      await second.waitForFunction(() => seen.at(-1) === 10)
+      assert.equal(await owners(third), 1)
+      for (const page of [second, third]) assert.equal(await page.evaluate(() => pending), 'timeout')
+    }))
+}
+
+test('a tab that wants another network under the same name is told so; another name is another node', () =>
+  withTabs(1, async ([page]) => {
+    const error = await page.evaluate(() => failure(ostrakon.createNode({ network: 'elsewhere' })))
+    assert.equal(error.code, 'name-in-use')
+    assert.match(error.hint, /name/)
+    const [own, other] = await page.evaluate(async () => [node.peerId, (await ostrakon.createNode({ network: 'elsewhere', name: 'two' })).peerId])
+    assert.notEqual(own, other)
+  }))
+
+test('what a closed tab had asked for ends with it', () =>
+  withTabs(2, async ([first, second]) => {
+    await first.evaluate(async () => node.importCar(await car('/cars/short?length=2')))
+    await second.evaluate(async (id) => {
+      const states = (await node.load(id))[Symbol.asyncIterator]()
+      await states.next()
+    }, short.id)
+    const spy = await first.context().newPage()
+    await ready(spy, server.url)
+    await spy.evaluate(() => {
+      globalThis.replies = 0
+      new BroadcastChannel('ostrakon/ostrakon').onmessage = ({ data }) => void (data.reply && replies++)
+    })
+    await first.evaluate(async () => node.importCar(await car('/cars/short?length=4')))
+    await spy.waitForFunction(() => replies === 1)
+    await second.close()
+    await first.waitForFunction(async () => (await navigator.locks.query()).held.length === 2)
+    await first.evaluate(async () => {
+      for (const length of [6, 8, 10]) await node.importCar(await car(`/cars/short?length=${length}`))
+      await node.documents.list()
+    })
+    assert.equal(await spy.evaluate(() => replies), 1)
+  }))

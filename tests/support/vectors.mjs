@@ -1,0 +1,55 @@
+// Real documents for tests, from tests/vectors/doc-chains.json, as CARv1 files.
+
+import { readFileSync } from 'node:fs'
+
+const { cases } = JSON.parse(readFileSync(new URL('../vectors/doc-chains.json', import.meta.url), 'utf8'))
+
+/**
+ * A document by the name of its case: `id`, `log` (CIDs of its events, first to last), `content` (newest) and
+ * `car(length)`, a CAR of all blocks whose root is the tip after `length` events (default: all).
+ */
+export function documentOf(name) {
+  const { streamId, blocks, expected } = cases.find((one) => one.name === name)
+  const { state } = expected.lenient
+  const log = state.log.map(({ cid }) => cid)
+  return { id: streamId, log, content: (state.next ?? state).content, car: (length = log.length) => car([log[length - 1]], blocks) }
+}
+
+/** A CAR of `blocks` (CID to base64). */
+export function car(roots, blocks) {
+  const sections = Object.entries(blocks).map(([cid, base64]) => section(cidBytes(cid), Buffer.from(base64, 'base64')))
+  return Buffer.concat([section(header(roots)), ...sections])
+}
+
+/** DAG-CBOR of `{ roots, version: 1 }`, for up to 23 roots. */
+function header(roots) {
+  const links = roots.map((root) => {
+    const bytes = Buffer.concat([Buffer.of(0), cidBytes(root)])
+    return Buffer.concat([Buffer.of(0xd8, 42, 0x58, bytes.length), bytes])
+  })
+  return Buffer.concat([Buffer.of(0xa2, 0x65), Buffer.from('roots'), Buffer.of(0x80 + roots.length), ...links, Buffer.of(0x67), Buffer.from('version'), Buffer.of(1)])
+}
+
+function section(...parts) {
+  const bytes = Buffer.concat(parts)
+  const length = []
+  for (let rest = bytes.length; ; rest >>>= 7) {
+    if (rest < 0x80) {
+      length.push(rest)
+      return Buffer.concat([Buffer.from(length), bytes])
+    }
+    length.push((rest & 0x7f) | 0x80)
+  }
+}
+
+/** Bytes of a CIDv1 in base32. */
+function cidBytes(text) {
+  const bytes = []
+  let [bits, value] = [0, 0]
+  for (const letter of text.slice(1)) {
+    value = ((value << 5) | 'abcdefghijklmnopqrstuvwxyz234567'.indexOf(letter)) & 0xfff
+    bits += 5
+    if (bits >= 8) bytes.push((value >>> (bits -= 8)) & 0xff)
+  }
+  return Buffer.from(bytes)
+}
