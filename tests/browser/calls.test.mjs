@@ -62,7 +62,7 @@ test('a document from a CAR is verified, kept, listed, exported and forgotten', 
 test('a text that is no id is refused with a code', () =>
   withPage(async (page) => {
     const error = await page.evaluate(async () => {
-      await using node = await ostrakon.createNode()
+      const node = await ostrakon.createNode()
       return failure(node.load('kjzl6-this-is-no-id'))
     })
     assert.equal(error.code, 'invalid-id')
@@ -73,7 +73,7 @@ test('a text that is no id is refused with a code', () =>
 test('bytes that are no CAR are refused and change nothing', () =>
   withPage(async (page) => {
     const [error, type, list] = await page.evaluate(async () => {
-      await using node = await ostrakon.createNode()
+      const node = await ostrakon.createNode()
       return [await failure(node.importCar(new Uint8Array([1, 2, 3]))), await failure(node.importCar('text')), await node.documents.list()]
     })
     assert.match(error.code, /^[a-z]+(-[a-z]+)*$/)
@@ -85,7 +85,7 @@ test('bytes that are no CAR are refused and change nothing', () =>
 test('an aborted call fails at once, tells why, and the worker hears of it', () =>
   withPage(async (page) => {
     const seen = await page.evaluate(async (id) => {
-      await using node = await ostrakon.createNode()
+      const node = await ostrakon.createNode()
       const abort = new AbortController()
       const began = performance.now()
       const call = failure(node.load(id, { signal: abort.signal }))
@@ -104,7 +104,7 @@ test('an aborted call fails at once, tells why, and the worker hears of it', () 
 test('a call that takes too long fails with a code, and others go on meanwhile', () =>
   withPage(async (page) => {
     const seen = await page.evaluate(async (id) => {
-      await using node = await ostrakon.createNode()
+      const node = await ostrakon.createNode()
       const slow = failure(node.load(id, { timeout: 400 }))
       const order = []
       await Promise.all([slow.then(() => order.push('slow')), node.documents.list().then(() => order.push('list'))])
@@ -118,7 +118,7 @@ test('a call that takes too long fails with a code, and others go on meanwhile',
 test('iterating a document gives its state and then only the latest; break ends the subscription', () =>
   withPage(async (page) => {
     const seen = await page.evaluate(async (id) => {
-      await using node = await ostrakon.createNode()
+      const node = await ostrakon.createNode()
       await node.importCar(await car('/cars/short?length=1'))
       const states = (await node.load(id))[Symbol.asyncIterator]()
       const first = (await states.next()).value
@@ -166,7 +166,7 @@ test('after stop every call fails with code stopped, and what was under way too'
     const seen = await page.evaluate(async (id) => {
       const node = await ostrakon.createNode()
       const pending = failure(node.load(id))
-      await node.stop()
+      await node[Symbol.asyncDispose]()
       await node.stop()
       return [(await pending).code, (await failure(node.documents.list())).code, node.status.online]
     }, unknown)
@@ -176,7 +176,7 @@ test('after stop every call fails with code stopped, and what was under way too'
 test('document and status events tell of an import until the listener is taken away', () =>
   withPage(async (page) => {
     const seen = await page.evaluate(async (id) => {
-      await using node = await ostrakon.createNode()
+      const node = await ostrakon.createNode()
       const events = []
       const off = node.on('document', (event) => events.push(event))
       const status = new Promise((resolve) => node.on('status', (now) => now.documents === 1 && resolve(now)))

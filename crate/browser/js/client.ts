@@ -241,6 +241,6 @@ const crash = (message: string) => new OstrakonError('worker-crashed', `the work
 
 const unavailable = (cause?: unknown) =>
   new OstrakonError('worker-unavailable', 'the worker of this package could not be loaded', {
-    hint: 'Serve worker.js of this package from your origin, allow it in the content security policy (worker-src), and pass its address as workerUrl if your bundler does not find it.',
+    hint: 'Serve worker.js of this package from your origin, allow it in the content security policy (worker-src), and pass its address as workerUrl if your bundler does not find it (vite before 8: optimizeDeps.exclude).',
     ...(cause === undefined ? {} : { cause }),
   })

@@ -45,8 +45,10 @@ export class NodeHandle implements T.Node {
   }
 
   async load(ref: string, { atTime, timeout = 30_000, signal }: T.LoadOptions = {}): Promise<T.Document> {
-    const options = { timeout: timeout + GRACE, ...(signal ? { signal } : {}) }
-    return new DocumentState(this.#client, (await this.#client.call('load', [ref, timeout, atTime], options)) as Data)
+    // No deadline at all is the longest that a timer can wait, for the core.
+    const args: [string, number, number?] = [ref, Math.min(timeout, 2 ** 31 - 1), atTime]
+    const data = await this.#client.call('load', args, { timeout: timeout < 0 ? timeout : timeout + GRACE, ...(signal ? { signal } : {}) })
+    return new DocumentState(this.#client, data as Data)
   }
 
   async importCar(bytes: Uint8Array | ArrayBuffer | Blob, options?: T.CallOptions): Promise<string[]> {
