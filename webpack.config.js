@@ -30,7 +30,7 @@ export const demo = {
   name: 'demo',
   target: 'web',
   entry: { main: here('target/www/main.js'), sw: here('target/www/sw.js') },
-  output: { path: here('www/dist'), clean: true, filename: '[name].js', assetModuleFilename: '[name].[contenthash:8][ext]' },
+  output: { path: here('www/dist'), clean: true, filename: '[name].js', chunkFilename: '[name].[contenthash:8].js', assetModuleFilename: '[name].[contenthash:8][ext]' },
 }
 
 export default [library, demo]

@@ -8,7 +8,7 @@ declare module 'ostrakon-core' {
       onEvent: (event: import('./wire.js').WireEvent) => void,
     ): Promise<OstrakonNode>
     readonly peerId: string
-    load(ref: string, timeoutMs: number, atTime?: number, signal?: AbortSignal): Promise<object>
+    load(ref: string, timeoutMs: number, atTime: number | undefined, signal?: AbortSignal): Promise<object>
     follow(ref: string, onState: (document: object) => void, onEnd?: (error?: Error) => void): Following
     documents(): Promise<object[]>
     forget(id: string): Promise<void>

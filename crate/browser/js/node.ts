@@ -46,7 +46,7 @@ export class NodeHandle implements T.Node {
 
   async load(ref: string, { atTime, timeout = 30_000, signal }: T.LoadOptions = {}): Promise<T.Document> {
     // No deadline at all is the longest that a timer can wait, for the core.
-    const args: [string, number, number?] = [ref, Math.min(timeout, 2 ** 31 - 1), atTime]
+    const args: [string, number, number | undefined] = [ref, Math.min(timeout, 2 ** 31 - 1), atTime]
     const data = await this.#client.call('load', args, { timeout: timeout < 0 ? timeout : timeout + GRACE, ...(signal ? { signal } : {}) })
     return new DocumentState(this.#client, data as Data)
   }

@@ -1,4 +1,4 @@
-/// <reference lib="esnext.disposable" />
+/// <reference lib="esnext.disposable" preserve="true" />
 
 export interface NodeOptions {
   /** Name of the network; its gossip topic is `/ceramic/<network>`. Default `local-1`. */

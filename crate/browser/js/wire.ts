@@ -21,7 +21,7 @@ export interface StartOptions {
 /** Each method's arguments and answer. All but `follow` answer once; `follow` pushes states, then answers at its end. */
 export interface Methods {
   start(options: StartOptions): Ready
-  load(ref: string, timeoutMs: number, atTime?: number): object
+  load(ref: string, timeoutMs: number, atTime: number | undefined): object
   follow(id: string): void
   documents(): object[]
   forget(id: string): void
