@@ -3,7 +3,6 @@ use cid::Cid;
 use ipld_core::ipld::Ipld;
 
 use super::{EventError, Map};
-use crate::jose::signing_input;
 use crate::{Block, cbor};
 
 /// The JWS around a payload, as DAG-JOSE writes it (PROTOCOL 2.5).
@@ -27,7 +26,7 @@ pub struct Signature {
 impl Envelope {
     /// The bytes that `signature` signs: `b64u(protected) "." b64u(payload CID)`.
     pub fn signing_input(&self, signature: &Signature) -> Vec<u8> {
-        signing_input(&signature.protected, &self.payload.to_bytes())
+        crate::jose::signing_input(&signature.protected, &self.payload.to_bytes())
     }
 
     /// Reads a DAG-JOSE block. Unknown fields are passed over, as js does.

@@ -1,0 +1,8 @@
+//! The native peer. It touches files, sockets and terminals; what is true is decided in `ostrakon-protocol`, what a node
+//! does in `ostrakon-node`.
+#![forbid(unsafe_code)]
+
+pub mod identify;
+pub mod keys;
+pub mod transport;
+pub mod www;

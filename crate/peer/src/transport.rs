@@ -1,0 +1,35 @@
+//! How a native peer reaches others: TCP, and WebSocket over TCP, each with noise and yamux.
+
+use std::time::Duration;
+
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::Boxed;
+use libp2p::core::upgrade::Version;
+use libp2p::identity::Keypair;
+use libp2p::{PeerId, Transport as _, dns, noise, tcp, websocket, yamux};
+
+/// How long a connection may take to be made and agreed on.
+const HANDSHAKE: Duration = Duration::from_secs(20);
+
+/// Why there is no transport.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// The identity cannot sign the handshake.
+    #[error("noise: {0}")]
+    Noise(#[from] noise::Error),
+    /// The system's name servers cannot be read.
+    #[error("name resolution: {0}")]
+    Dns(#[from] std::io::Error),
+}
+
+/// The transport of the peer with this identity.
+pub fn build(identity: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, TransportError> {
+    let tcp = || tcp::tokio::Transport::new(tcp::Config::default().nodelay(true));
+    let socket = websocket::Config::new(tcp()).or_transport(tcp());
+    Ok(dns::tokio::Transport::system(socket)?
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise::Config::new(identity)?)
+        .multiplex(yamux::Config::default())
+        .timeout(HANDSHAKE)
+        .boxed())
+}
