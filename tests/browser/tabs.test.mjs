@@ -92,6 +92,24 @@ for (const [how, leave] of [
     }))
 }
 
+test('when the owner crashes, calls under way fail in every tab and iterations go on', () =>
+  withTabs(2, async ([first, second]) => {
+    await second.evaluate(async ([id, unknown]) => {
+      await node.importCar(await car('/cars/short?length=2'))
+      const doc = await node.load(id)
+      globalThis.seen = []
+      void (async () => {
+        for await (const state of doc) seen.push(state.log.length)
+      })()
+      globalThis.pending = failure(node.load(unknown))
+    }, [short.id, unknown])
+    await second.waitForFunction(() => seen.length === 1)
+    await first.workers()[0].evaluate(() => void setTimeout(() => { throw new WebAssembly.RuntimeError('unreachable') }))
+    assert.equal((await second.evaluate(() => pending)).code, 'worker-crashed')
+    await first.evaluate(async () => node.importCar(await car('/cars/short')))
+    await second.waitForFunction(() => seen.at(-1) === 10)
+  }))
+
 test('a tab that wants another network under the same name is told so; another name is another node', () =>
   withTabs(1, async ([page]) => {
     const error = await page.evaluate(() => failure(ostrakon.createNode({ network: 'elsewhere' })))

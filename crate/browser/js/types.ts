@@ -86,7 +86,8 @@ export interface DocumentSummary {
 
 /**
  * One state of a document. It never changes; iterate it to follow the document: the current state comes first, then each
- * newer one. A slow reader gets the latest state, never a queue. The iteration ends at `break` and when the node stops.
+ * newer one. A slow reader gets the latest state, never a queue; after a restart of the worker the current state may come
+ * again. The iteration ends at `break` and when the node stops.
  */
 export interface Document extends AsyncIterable<Document> {
   /** StreamID. */

@@ -70,7 +70,7 @@ export class LocalNode {
     calls.set(id, { cancel: () => abort.abort() })
     this.#run(request, abort.signal).then(
       (ok) => answer({ id, ok }),
-      (error) => answer({ id, error: toWire(error) }),
+      (error) => (isTrap(error) ? reportError(error) : answer({ id, error: toWire(error) })),
     )
   }
 
@@ -87,7 +87,7 @@ export class LocalNode {
         return this.#core.forget(...(args as Parameters<Methods['forget']>))
       case 'importCar': {
         const [bytes] = args as Parameters<Methods['importCar']>
-        const plain = bytes instanceof Blob ? await bytes.arrayBuffer() : bytes
+        const plain = bytes instanceof Blob ? await read(bytes) : bytes
         return this.#core.importCar(plain instanceof Uint8Array ? plain : new Uint8Array(plain))
       }
       case 'exportCar':
@@ -131,8 +131,20 @@ export class LocalNode {
       )
       stop = () => following.stop()
     } catch (error) {
-      end(error)
+      if (isTrap(error)) reportError(error)
+      else end(error)
     }
+  }
+}
+
+/** The module can't be trusted any more: it trapped, or ran out of stack or memory. Reported, this ends the worker. */
+const isTrap = (error: unknown) => error instanceof WebAssembly.RuntimeError || error instanceof RangeError
+
+async function read(file: Blob): Promise<ArrayBuffer> {
+  try {
+    return await file.arrayBuffer()
+  } catch (cause) {
+    throw new OstrakonError('invalid-argument', `the file could not be read: ${(cause as Error).message}`)
   }
 }
 

@@ -9,7 +9,7 @@
 // Each worker also holds a lock of its own for as long as it lives. Its page waits for that lock to learn of its death,
 // and so does the owner, to end what the dead worker had asked for.
 
-import { OstrakonError, toWire } from './error.js'
+import { OstrakonError } from './error.js'
 import type { FromWorker, Ready, Reply, Request, StartOptions, ToWorker, WireError, WireEvent } from './wire.js'
 import { WIRE_VERSION } from './wire.js'
 import { LocalNode } from './worker-node.js'
@@ -196,6 +196,3 @@ function holdLock(name: string): Promise<void> {
       .catch(reject)
   })
 }
-
-/** A sentence for what crossed the crash boundary. */
-export const crashOf = (error: unknown): WireError => ({ ...toWire(error), code: 'worker-crashed' })

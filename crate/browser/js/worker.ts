@@ -3,7 +3,7 @@
 
 import { OstrakonError, toWire } from './error.js'
 import type { FromWorker, Request, ToWorker } from './wire.js'
-import { crashOf, Share } from './worker-share.js'
+import { Share } from './worker-share.js'
 
 const scope = self as unknown as {
   postMessage(message: FromWorker): void
@@ -16,7 +16,7 @@ const scope = self as unknown as {
 let share: Share | undefined
 
 function crash(error: unknown): void {
-  const last = crashOf(error)
+  const last = { ...toWire(error), code: 'worker-crashed' }
   share?.crashed(last)
   scope.postMessage({ event: 'crashed', data: last })
   scope.close()
