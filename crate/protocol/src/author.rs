@@ -72,6 +72,17 @@ pub fn tile_init(
     Ok((StreamId::new(StreamType::TILE, init), blocks))
 }
 
+/// The init event of the one tile that this controller has for these words: who writes it again gets the same document.
+///
+/// js-ceramic wants a family or tags here, lest all such documents of a controller be one.
+pub fn tile_deterministic(
+    controller: &str,
+    metadata: &TileMetadata,
+) -> Result<(StreamId, Block), EventError> {
+    let init = Init::payload(metadata.header(controller), None)?;
+    Ok((StreamId::new(StreamType::TILE, *init.cid()), init))
+}
+
 /// A change to a tile after its event `prev`: `patch` is a JSON Patch, `header` the metadata that changes.
 ///
 /// Returns the blocks in CAR order, the event last.

@@ -21,7 +21,7 @@ pub enum Decoded {
 /// Reads the event whose root block is `root`, looking up its payload in `blocks` if it is signed.
 ///
 /// As in js-ceramic the shape decides the kind: no `prev` makes an init event, an unsigned event with a `proof` is a time
-/// event, everything else is a data event.
+/// event, everything else is a data event. An error means that there is no way back from here.
 pub fn decode(root: &Block, blocks: &dyn Blocks) -> Result<Decoded, EventError> {
     let cid = *root.cid();
     let event = match cid.codec() {
@@ -43,20 +43,24 @@ pub fn decode(root: &Block, blocks: &dyn Blocks) -> Result<Decoded, EventError> 
 
 fn unsigned(cid: Cid, bytes: &[u8]) -> Result<Event, EventError> {
     let mut payload = map(bytes)?;
-    let prev = prev(&mut payload)?;
-    Ok(match prev {
-        None => Event::Init(Init::read(cid, None, payload)?),
-        Some(prev) if payload.contains_key("proof") => Event::Time(Time::read(cid, prev, payload)?),
-        Some(prev) => Event::Data(Data::read(cid, None, prev, payload)?),
-    })
+    let Some(prev) = prev(&mut payload)? else {
+        return Init::read(cid, None, payload).map(Event::Init);
+    };
+    let read = if payload.contains_key("proof") {
+        Time::read(cid, prev, payload).map(Event::Time)
+    } else {
+        Data::read(cid, None, prev, payload).map(Event::Data)
+    };
+    Ok(read.unwrap_or_else(|error| Event::unreadable(cid, prev, error)))
 }
 
 fn signed(cid: Cid, envelope: Envelope, bytes: &[u8]) -> Result<Event, EventError> {
     let mut payload = map(bytes)?;
-    Ok(match prev(&mut payload)? {
-        None => Event::Init(Init::read(cid, Some(envelope), payload)?),
-        Some(prev) => Event::Data(Data::read(cid, Some(envelope), prev, payload)?),
-    })
+    let Some(prev) = prev(&mut payload)? else {
+        return Init::read(cid, Some(envelope), payload).map(Event::Init);
+    };
+    let read = Data::read(cid, Some(envelope), prev, payload).map(Event::Data);
+    Ok(read.unwrap_or_else(|error| Event::unreadable(cid, prev, error)))
 }
 
 fn prev(payload: &mut Map) -> Result<Option<Cid>, EventError> {

@@ -77,15 +77,33 @@ pub enum Event {
     Data(Data),
     /// An anchor: says when the event before it existed at the latest.
     Time(Time),
+    /// An event without a field it must have. It is never valid, but what came before it can be, so it keeps its link.
+    Unreadable(Unreadable),
+}
+
+/// An event of which only the link to the one before could be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Names the event.
+    pub cid: Cid,
+    /// The event before this one.
+    pub prev: Cid,
+    /// Why the rest could not be read.
+    pub error: EventError,
 }
 
 impl Event {
+    fn unreadable(cid: Cid, prev: Cid, error: EventError) -> Self {
+        Self::Unreadable(Unreadable { cid, prev, error })
+    }
+
     /// The CID that names this event: the envelope's if it is signed.
     pub fn cid(&self) -> &Cid {
         match self {
             Self::Init(init) => &init.cid,
             Self::Data(data) => &data.cid,
             Self::Time(time) => &time.cid,
+            Self::Unreadable(unreadable) => &unreadable.cid,
         }
     }
 
@@ -95,6 +113,7 @@ impl Event {
             Self::Init(_) => None,
             Self::Data(data) => Some(&data.prev),
             Self::Time(time) => Some(&time.prev),
+            Self::Unreadable(unreadable) => Some(&unreadable.prev),
         }
     }
 
@@ -103,7 +122,7 @@ impl Event {
         match self {
             Self::Init(init) => init.envelope.as_ref(),
             Self::Data(data) => data.envelope.as_ref(),
-            Self::Time(_) => None,
+            Self::Time(_) | Self::Unreadable(_) => None,
         }
     }
 }

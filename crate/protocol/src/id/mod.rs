@@ -133,3 +133,6 @@ fn write_head(stream: &StreamId) -> Vec<u8> {
 fn to_text(bytes: &[u8]) -> String {
     multibase::encode(Base::Base36Lower, bytes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! The vectors that the tests of this crate share.
+#![allow(dead_code)] // each test uses a part
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use data_encoding::BASE64;
+use ostrakon_protocol::{Block, Cid};
+use serde_json::Value;
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors")
+}
+
+/// The cases of one vector file.
+pub fn cases(file: &str) -> Vec<Value> {
+    let text = std::fs::read(folder().join(file)).unwrap();
+    let mut json: Value = serde_json::from_slice(&text).unwrap();
+    match json["cases"].take() {
+        Value::Array(cases) => cases,
+        other => panic!("{file} has no cases but {other}"),
+    }
+}
+
+/// The names of all vector files.
+pub fn files() -> Vec<String> {
+    let entries = std::fs::read_dir(folder()).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".json"))
+        .collect();
+    names.sort();
+    names
+}
+
+/// The blocks of a case, as CID text and bytes: whatever the vector pairs, right or wrong.
+pub fn blocks(case: &Value) -> Vec<(String, Vec<u8>)> {
+    let blocks = case["blocks"].as_object();
+    blocks
+        .into_iter()
+        .flatten()
+        .map(|(cid, bytes)| (cid.clone(), base64(bytes)))
+        .collect()
+}
+
+/// The blocks of a case that are what they claim to be.
+pub fn verified(case: &Value) -> BTreeMap<Cid, Block> {
+    blocks(case)
+        .into_iter()
+        .filter_map(|(cid, bytes)| Block::verify(cid.parse().unwrap(), bytes).ok())
+        .map(|block| (*block.cid(), block))
+        .collect()
+}
+
+pub fn base64(value: &Value) -> Vec<u8> {
+    BASE64.decode(value.as_str().unwrap().as_bytes()).unwrap()
+}
