@@ -5,12 +5,12 @@
  */
 
 import type { LogEntry } from 'ostrakon'
-import { copyButton, h, s } from './dom.js'
+import { copyButton, h, Keyed, s } from './dom.js'
 import { markClass, markIcon, markShapes, stamp } from './marks.js'
-import { checkWords, count, KINDS, shortCid, shortDid, timeWords } from './words.js'
+import { checkWords, count, dated, KINDS, shortCid, shortDid, timeWords } from './words.js'
 
 /** The frieze draws at most this many of the newest events; the list reaches all of them. */
-const DRAWN = 600
+export const DRAWN = 600
 const PAGE = 25
 
 /** What an entry says, to see whether a newer log says something else of the same event. */
@@ -18,30 +18,28 @@ function sayings(entry: LogEntry): string {
   return JSON.stringify([entry.kind, entry.signer, entry.time, entry.verified])
 }
 
-function label(entry: LogEntry, number: number): string {
-  const time = timeWords(entry)
-  return `Event ${number}, ${KINDS[entry.kind]}. ${time.word}: ${time.sentence}.`
-}
-
 class Frieze {
   readonly element: SVGSVGElement
   #fired = s('path', { class: 'cord fired' })
   #raw = s('path', { class: 'cord raw' })
-  #marks = s('g')
-  #kept = new Map<string, { mark: SVGGElement; said: string }>()
-  #order: string[] = []
+  #marks: Keyed<[LogEntry, number], SVGGElement>
   #log: LogEntry[] = []
   #width = 0
   #pick: (cid: string) => void
 
   constructor(pick: (cid: string) => void) {
     this.#pick = pick
+    this.#marks = new Keyed(s('g'), {
+      key: ([entry]) => entry.cid,
+      said: ([entry, number]) => `${number}${sayings(entry)}`,
+      make: ([entry, number]) => this.#make(entry, number),
+    })
     this.element = s(
       'svg',
       { role: 'group', 'aria-label': 'The doc-chain at a glance. Arrow keys move along it.' },
       this.#fired,
       this.#raw,
-      this.#marks,
+      this.#marks.element,
     )
     this.element.addEventListener('keydown', (event) => this.#walk(event as KeyboardEvent))
     new ResizeObserver(([box]) => {
@@ -53,36 +51,26 @@ class Frieze {
   show(log: LogEntry[], fresh: Set<string>): void {
     const skipped = Math.max(0, log.length - DRAWN)
     this.#log = log.slice(skipped)
-    const now = new Set(this.#log.map((entry) => entry.cid))
-    for (const [cid, { mark }] of this.#kept) {
-      if (now.has(cid)) continue
-      mark.remove()
-      this.#kept.delete(cid)
-    }
-    this.#order = []
-    this.#log.forEach((entry, i) => {
-      this.#order.push(entry.cid)
-      const said = sayings(entry)
-      const known = this.#kept.get(entry.cid)
-      if (known?.said === said) {
-        known.mark.classList.toggle('fresh', fresh.has(entry.cid))
-        return
-      }
-      const mark = known?.mark ?? s('g', { role: 'button', tabindex: -1, click: () => this.#pick(entry.cid) })
-      mark.setAttribute('class', markClass(entry) + (fresh.has(entry.cid) ? ' fresh' : ''))
-      const text = label(entry, skipped + i)
-      mark.setAttribute('aria-label', text)
-      mark.replaceChildren(
-        s('title', {}, text),
-        s('circle', { class: 'reach', r: 17 }),
-        s('g', { class: 'body' }, ...markShapes(entry)),
-      )
-      if (!known) this.#marks.append(mark)
-      this.#kept.set(entry.cid, { mark, said })
-    })
-    const tip = this.#kept.get(this.#order.at(-1) ?? '')?.mark
-    if (tip && !this.#marks.querySelector('[tabindex="0"]')) tip.setAttribute('tabindex', '0')
+    this.#marks.show(this.#log.map((entry, i) => [entry, skipped + i]))
+    for (const { cid } of this.#log) this.#marks.get(cid)?.classList.toggle('fresh', fresh.has(cid))
+    if (!this.#marks.element.querySelector('[tabindex="0"]')) this.#mark(this.#log.length - 1)?.setAttribute('tabindex', '0')
     if (this.#width) this.#draw(this.#width)
+  }
+
+  #mark(i: number): SVGGElement | undefined {
+    return this.#marks.get(this.#log[i]?.cid ?? '')
+  }
+
+  #make(entry: LogEntry, number: number): SVGGElement {
+    const time = timeWords(entry)
+    const text = `Event ${number}, ${KINDS[entry.kind]}. ${time.word}: ${time.sentence}.`
+    return s(
+      'g',
+      { class: markClass(entry), role: 'button', tabindex: -1, 'aria-label': text, click: () => this.#pick(entry.cid) },
+      s('title', {}, text),
+      s('circle', { class: 'reach', r: 17 }),
+      s('g', { class: 'body' }, ...markShapes(entry)),
+    )
   }
 
   #draw(width: number): void {
@@ -96,10 +84,7 @@ class Frieze {
       const column = row % 2 ? columns - 1 - (i % columns) : i % columns
       return [margin + column * step, margin + row * rise]
     }
-    let lastTime = -1
-    this.#log.forEach((entry, i) => {
-      if (entry.kind === 'time') lastTime = i
-    })
+    const lastTime = this.#log.findLastIndex((entry) => entry.kind === 'time')
     const cord = (from: number, to: number): string => {
       let d = ''
       for (let i = from; i <= to; i++) {
@@ -115,19 +100,20 @@ class Frieze {
     // The end of the cord hangs loose: a chain is open to what comes.
     const loose = `h${(Math.floor(last / columns) % 2 ? -1 : 1) * Math.min(rise / 2 + 2, step)}`
     this.#raw.setAttribute('d', last < 0 ? '' : cord(Math.max(0, lastTime), last) + loose)
-    this.#order.forEach((cid, i) => {
+    for (let i = 0; i <= last; i++) {
       const [x, y] = place(i)
-      this.#kept.get(cid)?.mark.setAttribute('transform', `translate(${x.toFixed(1)} ${y}) scale(${scale})`)
-    })
+      this.#mark(i)?.setAttribute('transform', `translate(${x.toFixed(1)} ${y}) scale(${scale})`)
+    }
     const height = 2 * margin + Math.floor(Math.max(0, last) / columns) * rise
     this.element.setAttribute('viewBox', `0 0 ${width} ${height}`)
     this.element.setAttribute('height', String(height))
   }
 
   #walk(event: KeyboardEvent): void {
-    const from = this.#order.findIndex((cid) => this.#kept.get(cid)?.mark === event.target)
-    if (from < 0) return
-    const last = this.#order.length - 1
+    const from = this.#log.findIndex((_, i) => this.#mark(i) === event.target)
+    const entry = this.#log[from]
+    if (!entry) return
+    const last = this.#log.length - 1
     const to: Record<string, number> = {
       ArrowLeft: from - 1,
       ArrowUp: from - 1,
@@ -136,19 +122,16 @@ class Frieze {
       Home: 0,
       End: last,
     }
-    const cid = this.#order[from]
-    if (event.key === 'Enter' || event.key === ' ') {
-      if (cid) this.#pick(cid)
-    } else if (event.key in to) {
-      this.#focus(Math.min(last, Math.max(0, to[event.key] ?? from)))
-    } else return
+    if (event.key === 'Enter' || event.key === ' ') this.#pick(entry.cid)
+    else if (Object.hasOwn(to, event.key)) this.#focus(Math.min(last, Math.max(0, to[event.key] ?? from)))
+    else return
     event.preventDefault()
   }
 
   #focus(i: number): void {
-    const mark = this.#kept.get(this.#order[i] ?? '')?.mark
+    const mark = this.#mark(i)
     if (!mark) return
-    this.#marks.querySelector('[tabindex="0"]')?.setAttribute('tabindex', '-1')
+    this.#marks.element.querySelector('[tabindex="0"]')?.setAttribute('tabindex', '-1')
     mark.setAttribute('tabindex', '0')
     mark.focus()
   }
@@ -166,23 +149,30 @@ function spacing(events: number, width: number): { pitch: number; rise: number; 
 type VersionLink = (cid: string) => string
 
 class Rows {
-  readonly element = h('div', { class: 'rows' })
-  #list = h('ol', { class: 'events' })
+  readonly element: HTMLElement
   #more = h('button', { type: 'button', class: 'wide', click: () => this.#grow(this.#shown + 4 * PAGE) })
-  #kept = new Map<string, { row: HTMLLIElement; said: string }>()
+  #rows: Keyed<[LogEntry, number], HTMLLIElement>
   #log: LogEntry[] = []
   #shown = PAGE
   #link: VersionLink
 
   constructor(link: VersionLink) {
     this.#link = link
-    this.element.append(this.#list, this.#more)
+    const list = h('ol', { class: 'events' })
+    this.#rows = new Keyed(list, {
+      key: ([entry]) => entry.cid,
+      said: ([entry, number]) => `${number}${sayings(entry)}`,
+      make: ([entry, number]) => this.#row(entry, number),
+    })
+    this.element = h('div', { class: 'rows' }, list, this.#more)
   }
 
   show(log: LogEntry[], fresh: Set<string>): void {
-    this.#shown += this.#shown > PAGE ? Math.max(0, log.length - this.#log.length) : 0
+    // Who asked for older events keeps them in view while newer ones arrive.
+    if (this.#shown > PAGE) this.#shown += Math.max(0, log.length - this.#log.length)
     this.#log = log
-    this.#render(fresh)
+    this.#render()
+    for (const { cid } of log) this.#rows.get(cid)?.classList.toggle('fresh', fresh.has(cid))
   }
 
   /** Brings the row of an event into view, and shows for a moment which one it is. */
@@ -190,49 +180,25 @@ class Rows {
     const i = this.#log.findIndex((entry) => entry.cid === cid)
     if (i < 0) return
     this.#grow(Math.max(this.#shown, this.#log.length - i + 3))
-    const row = this.#kept.get(cid)?.row
-    if (!row) return
-    row.scrollIntoView({
-      block: 'center',
-      behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth',
-    })
-    row.focus({ preventScroll: true })
+    const row = this.#rows.get(cid)
+    const calm = matchMedia('(prefers-reduced-motion: reduce)').matches
+    row?.scrollIntoView({ block: 'center', behavior: calm ? 'auto' : 'smooth' })
+    row?.focus({ preventScroll: true })
   }
 
   #grow(to: number): void {
     this.#shown = to
-    this.#render(new Set())
+    this.#render()
   }
 
-  #render(fresh: Set<string>): void {
+  #render(): void {
     const from = Math.max(0, this.#log.length - this.#shown)
-    const wanted: HTMLLIElement[] = []
-    const now = new Set<string>()
-    for (let i = this.#log.length - 1; i >= from; i--) {
-      const entry = this.#log[i]
-      if (!entry) continue
-      const said = `${i}${sayings(entry)}`
-      let known = this.#kept.get(entry.cid)
-      if (known?.said !== said) {
-        const row = this.#row(entry, i)
-        known?.row.replaceWith(row)
-        known = { row, said }
-        this.#kept.set(entry.cid, known)
-      }
-      known.row.classList.toggle('fresh', fresh.has(entry.cid))
-      now.add(entry.cid)
-      wanted.push(known.row)
-    }
-    for (const [cid, { row }] of this.#kept) {
-      if (now.has(cid)) continue
-      row.remove()
-      this.#kept.delete(cid)
-    }
-    let cursor = this.#list.firstElementChild
-    for (const row of wanted) {
-      if (row === cursor) cursor = cursor.nextElementSibling
-      else this.#list.insertBefore(row, cursor)
-    }
+    this.#rows.show(
+      this.#log
+        .map((entry, i): [LogEntry, number] => [entry, i])
+        .slice(from)
+        .reverse(),
+    )
     this.#more.hidden = from === 0
     this.#more.textContent = `Show ${count(Math.min(from, 4 * PAGE), 'older event')} of ${from}`
   }
@@ -304,8 +270,9 @@ export class ChainView {
     this.rows = this.#rows.element
   }
 
-  /** Draws `log` (init first) and returns how many of its events were not there before. */
-  show(log: LogEntry[]): number {
+  /** Draws the log (init first) and returns how many of its events were not there before. */
+  show(events: readonly LogEntry[]): number {
+    const log = dated(events)
     const fresh = new Set<string>()
     for (const { cid } of log) if (this.#seen && !this.#seen.has(cid)) fresh.add(cid)
     this.#seen = new Set(log.map((entry) => entry.cid))

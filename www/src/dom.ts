@@ -47,6 +47,51 @@ export function byId(id: string): HTMLElement {
   return element
 }
 
+/**
+ * The children of `element`, one per key, kept from one showing to the next: `make` is called again only when `said` of an
+ * item differs, so a press or a selection on what stays the same survives a live change.
+ */
+export class Keyed<T, E extends Element> {
+  readonly element: Element
+  #kept = new Map<string, { child: E; said: string }>()
+  #of: { key(item: T): string; said(item: T): string; make(item: T): E }
+
+  constructor(element: Element, of: { key(item: T): string; said(item: T): string; make(item: T): E }) {
+    this.element = element
+    this.#of = of
+  }
+
+  get(key: string): E | undefined {
+    return this.#kept.get(key)?.child
+  }
+
+  show(items: readonly T[]): void {
+    const wanted = new Map<string, E>()
+    for (const item of items) {
+      const key = this.#of.key(item)
+      const said = this.#of.said(item)
+      let known = this.#kept.get(key)
+      if (known?.said !== said) {
+        const child = this.#of.make(item)
+        known?.child.replaceWith(child)
+        known = { child, said }
+        this.#kept.set(key, known)
+      }
+      wanted.set(key, known.child)
+    }
+    for (const [key, { child }] of this.#kept) {
+      if (wanted.has(key)) continue
+      child.remove()
+      this.#kept.delete(key)
+    }
+    let cursor = this.element.firstElementChild
+    for (const child of wanted.values()) {
+      if (child === cursor) cursor = cursor.nextElementSibling
+      else this.element.insertBefore(child, cursor)
+    }
+  }
+}
+
 const ICONS = {
   copy: 'M5.5 5.5V2.5h8v8h-3M2.5 5.5h8v8h-8z',
   done: 'M3 8.5l3.5 3.5L13 4.5',

@@ -4,17 +4,19 @@ import type { Document, DocumentSummary } from 'ostrakon'
 import { byId, h } from './dom.js'
 import { Panel } from './panel.js'
 import { Session, type Standing } from './session.js'
-import { failure, Kept, Offers, showPeers } from './shelf.js'
+import { failure, Kept, Offers, Peers } from './shelf.js'
 import { count, errorWords, hashToRef, refToHash, shortId } from './words.js'
 
 const FETCH_MS = 20_000
 const RETRY_MS = 1500
+const LONGEST_RETRY_MS = 30_000
 /** Living documents change every few seconds; a screen reader hears of it this often. */
 const TELL_MS = 12_000
 
 const session = new Session()
 const offers = new Offers(byId('offers'))
 const kept = new Kept(byId('kept'), { forget, export: exportCar })
+const peerList = new Peers(byId('peers'))
 const field = byId('ref') as HTMLInputElement
 const stage = byId('stage')
 
@@ -56,13 +58,15 @@ function paint(): void {
   panel?.standing(standingWords())
   paintLists()
   setText(byId('network'), devnet ? `network ${devnet.network}` : '')
-  showPeers(byId('peers'), node)
+  peerList.show(node)
 }
 
 function paintLists(): void {
   const titles = new Map(session.devnet?.documents.map((offer) => [offer.id, offer.title]))
   offers.show(session.devnet, new Set(documents.map((one) => one.id)), panel?.id)
-  kept.show(documents, session.node, titles, panel?.id)
+  // By name, so that rows stay where they are while living documents change.
+  documents.sort((a, b) => (titles.get(a.id) || a.id).localeCompare(titles.get(b.id) || b.id))
+  kept.show(documents, session.status, titles, panel?.id)
   if (panel) panel.rename(titles.get(panel.id))
 }
 
@@ -94,9 +98,8 @@ async function openFromHash(): Promise<void> {
   if (!session.node) return
   const wait = setTimeout(() => stage.replaceChildren(waiting(ref)), 180)
   try {
-    const document = await load(ref)
-    clearTimeout(wait)
-    if (document) show(document, ref)
+    const doc = await load(ref)
+    if (doc) show(doc, ref)
   } catch (error) {
     close()
     stage.replaceChildren(refused(ref, error))
@@ -108,70 +111,74 @@ async function openFromHash(): Promise<void> {
 /** Opens what was typed; a failure is told beside the field and changes nothing else. */
 async function openFromField(): Promise<void> {
   const ref = field.value.trim()
-  const button = byId('open') as HTMLButtonElement
   complain(undefined)
-  if (!ref)
-    return complain({
-      code: 'empty',
-      message: 'Paste the id of a document first.',
-      hint: 'It starts with k, or with ceramic://',
-    })
-  if (!session.node)
-    return complain({ code: 'starting', message: 'The node is still starting.', hint: 'Try again in a moment.' })
-  button.setAttribute('aria-busy', 'true')
+  if (!ref) return complain(EMPTY)
+  if (!session.node) return complain(STARTING)
+  const button = byId('open')
   button.textContent = 'Fetching…'
   try {
-    const document = await load(ref)
-    if (!document) return
+    const doc = await load(ref)
+    if (!doc) return
     history.pushState(null, '', refToHash(ref))
     field.value = ''
-    show(document, ref)
+    show(doc, ref)
   } catch (error) {
     complain(error)
   } finally {
-    button.removeAttribute('aria-busy')
-    button.textContent = 'Open'
+    if (!loading) button.textContent = 'Open'
   }
 }
 
-/** The document, or nothing if another one was asked for meanwhile. */
+const EMPTY = {
+  code: 'empty',
+  message: 'Paste the id of a document first.',
+  hint: 'It starts with k, or with ceramic://',
+}
+const STARTING = { code: 'starting', message: 'The node is still starting.', hint: 'Try again in a moment.' }
+
+/** The document, or nothing if it is no longer wanted. */
 async function load(ref: string): Promise<Document | undefined> {
   loading?.abort()
   const mine = (loading = new AbortController())
+  const { signal } = mine
   try {
-    const document = await session.node?.load(ref, { signal: mine.signal, timeout: FETCH_MS })
-    return mine.signal.aborted ? undefined : document
+    const doc = await session.node?.load(ref, { signal, timeout: FETCH_MS })
+    return signal.aborted ? undefined : doc
   } catch (error) {
-    if (mine.signal.aborted && loading !== mine) return undefined
+    if (signal.aborted) return undefined
     throw error
+  } finally {
+    if (loading === mine) loading = undefined
   }
 }
 
-function show(document: Document, ref: string): void {
+function show(doc: Document, ref: string): void {
   following?.abort()
   following = new AbortController()
-  const offer = session.devnet?.documents.find((one) => one.id === document.id)
+  const offer = session.devnet?.documents.find((one) => one.id === doc.id)
   // Anything but the bare id names one version, which stays as it is.
-  const fixed = refToHash(ref) !== `#${document.id}`
-  panel = new Panel(document, offer?.title, fixed)
-  panel.show(document, standingWords())
+  const fixed = refToHash(ref) !== `#${doc.id}`
+  panel = new Panel(doc, offer?.title, fixed)
+  panel.show(doc, standingWords())
   stage.replaceChildren(panel.element)
-  globalThis.document.title = `${offer?.title || shortId(document.id)} · Ostrakon`
+  document.title = `${offer?.title || shortId(doc.id)} · Ostrakon`
   panel.focus()
   if (matchMedia('(max-width: 59.99rem)').matches) stage.scrollIntoView({ block: 'start' })
-  tell(`Opened, ${count(document.log.length, 'event')}.`)
+  tell(`Opened, ${count(doc.log.length, 'event')}.`)
   paintLists()
   void refreshKept()
-  if (!fixed) void follow(document, panel, following.signal)
+  if (!fixed) void follow(doc, panel, following.signal)
 }
 
 /** Draws each newer state until another document is opened; survives a node that crashes or is replaced. */
-async function follow(document: Document, into: Panel, signal: AbortSignal): Promise<void> {
-  let current: Document | undefined = document
+async function follow(doc: Document, into: Panel, signal: AbortSignal): Promise<void> {
+  let current: Document | undefined = doc
+  let pause = RETRY_MS
   while (!signal.aborted) {
     try {
-      current ??= await session.node?.load(document.id, { signal, timeout: FETCH_MS })
+      current ??= await session.node?.load(doc.id, { signal, timeout: FETCH_MS })
       for await (const state of current?.follow({ signal }) ?? []) {
+        pause = RETRY_MS
         const arrived = into.show(state, standingWords())
         if (arrived > 0) tell(`${count(arrived, 'new event')} arrived.`, false)
       }
@@ -179,7 +186,8 @@ async function follow(document: Document, into: Panel, signal: AbortSignal): Pro
       if (!signal.aborted) console.warn('following was interrupted, trying again:', errorWords(error).code)
     }
     current = undefined
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+    await new Promise((resolve) => setTimeout(resolve, pause))
+    pause = Math.min(2 * pause, LONGEST_RETRY_MS)
   }
 }
 
@@ -190,6 +198,12 @@ function close(): void {
   document.title = 'Ostrakon'
   stage.replaceChildren(welcome())
   paintLists()
+}
+
+/** Closes the document, in the address bar too. */
+function leave(): void {
+  history.pushState(null, '', location.pathname)
+  close()
 }
 
 function welcome(): HTMLElement {
@@ -206,7 +220,7 @@ function welcome(): HTMLElement {
 
 function waiting(ref: string): HTMLElement {
   const cancel = h('button', { type: 'button' }, 'Cancel')
-  cancel.addEventListener('click', () => history.back())
+  cancel.addEventListener('click', leave)
   return h(
     'div',
     { class: 'notice', role: 'status' },
@@ -249,7 +263,6 @@ function refreshKept(): Promise<void> {
     while (stale) {
       stale = false
       documents = (await session.node?.documents.list().catch(() => undefined)) ?? documents
-      documents.sort((a, b) => b.updated - a.updated || a.id.localeCompare(b.id))
       paintLists()
       await new Promise((resolve) => setTimeout(resolve, 1000))
     }
@@ -259,10 +272,7 @@ function refreshKept(): Promise<void> {
 }
 
 async function forget(id: string): Promise<void> {
-  if (panel?.id === id) {
-    history.pushState(null, '', location.pathname)
-    close()
-  }
+  if (panel?.id === id) leave()
   await kindly(async () => {
     await session.node?.documents.forget(id)
     documents = documents.filter((one) => one.id !== id)
@@ -318,7 +328,7 @@ async function serviceWorker(): Promise<void> {
     await Promise.race([claimed, new Promise((resolve) => setTimeout(resolve, 2000))])
     const loaded = performance.getEntriesByType('resource').map((entry) => entry.name)
     const ready = await container.ready
-    ready.active?.postMessage({ keep: [location.href.replace(/#.*/, ''), ...loaded] })
+    ready.active?.postMessage({ keep: loaded })
   } catch (error) {
     console.warn('no service worker, so no reload without the server:', error)
   }

@@ -1,8 +1,8 @@
 /** One document: its head, its chain, its content and metadata. */
 
 import type { Document } from 'ostrakon'
-import { ChainView } from './chain.js'
-import { copyButton, h } from './dom.js'
+import { ChainView, DRAWN } from './chain.js'
+import { copyButton, h, Keyed } from './dom.js'
 import { stamp } from './marks.js'
 import { Tree } from './tree.js'
 import { count, refToHash, shortDid } from './words.js'
@@ -13,25 +13,24 @@ export class Panel {
   #title = h('h2', { tabindex: -1 })
   #facts = h('p', { class: 'facts' })
   #sum = h('p', { class: 'sum' })
-  #controllers = h('dl', { class: 'plain' })
+  #controllers = new Keyed(h('ul'), { key: (did: string) => did, said: () => '', make: controller })
   #content = new Tree()
   #metadata = new Tree()
   #chain: ChainView
   #fixed: boolean
-  #began = false
 
   /** `name` is what the devnet calls the document, if it offers it; `fixed` if this is one version of it for good. */
-  constructor(document: Document, name: string | undefined, fixed: boolean) {
+  constructor(doc: Document, name: string | undefined, fixed: boolean) {
     this.#fixed = fixed
-    this.#id = document.id
-    this.#chain = new ChainView((cid) => refToHash(`${document.id}?commit=${cid}`))
+    this.#id = doc.id
+    this.#chain = new ChainView((cid) => refToHash(`${doc.id}?commit=${cid}`))
     this.#title.textContent = name || 'Untitled document'
-    const id = fixed ? `ceramic://${document.commitId}` : document.url
+    const id = fixed ? `ceramic://${doc.commitId}` : doc.url
     const link = h('p', { class: 'id' }, h('code', {}, id), copyButton(id, 'document id'))
     this.element = h(
       'article',
-      { class: 'document', 'data-id': document.id },
-      h('header', {}, this.#title, link, this.#facts, fixed && newest(document)),
+      { class: 'document', 'data-id': doc.id },
+      h('header', {}, this.#title, link, this.#facts, fixed && newest(doc)),
       h(
         'section',
         { class: 'frieze', 'aria-label': 'Doc-chain' },
@@ -45,7 +44,7 @@ export class Panel {
         h('h3', {}, 'Content'),
         this.#content.element,
         h('h3', {}, 'Metadata'),
-        this.#controllers,
+        this.#controllers.element,
         this.#metadata.element,
       ),
       h('section', { class: 'log' }, h('h3', {}, 'Events, newest first'), this.#chain.rows),
@@ -65,27 +64,20 @@ export class Panel {
   }
 
   /** Draws a state of the document; returns how many events arrived since the state before. */
-  show(document: Document, standing: string): number {
-    const { controllers, ...metadata } = (document.metadata ?? {}) as Record<string, unknown>
-    const arrived = this.#chain.show(document.log)
-    this.#content.show(document.content ?? null, this.#began)
-    this.#metadata.show(metadata, this.#began)
+  show(doc: Document, standing: string): number {
+    const { controllers, ...metadata } = doc.metadata
     const dids = Array.isArray(controllers) ? controllers.filter((did) => typeof did === 'string') : []
-    this.#controllers.replaceChildren(
-      ...dids.flatMap((did) => [
-        h('dt', {}, 'controller'),
-        h('dd', { class: 'signer', title: did }, stamp(did), h('code', {}, shortDid(did)), copyButton(did, 'controller')),
-      ]),
-    )
-    const dated = document.log.filter((entry) => entry.kind === 'time').length
-    this.#sum.textContent = `${count(document.log.length, 'event')}, ${dated === 0 ? 'no anchor' : count(dated, 'anchor')}`
+    const arrived = this.#chain.show(doc.log)
+    this.#controllers.show(dids)
+    this.#content.show(doc.content ?? null)
+    this.#metadata.show(metadata)
+    this.#sum.textContent = sum(doc)
     this.#facts.replaceChildren(
-      h('span', { class: 'tag' }, document.type),
-      h('span', { class: 'tag' }, document.source === 'disk' ? 'read from this device' : 'fetched from the network'),
+      h('span', { class: 'tag' }, doc.type),
+      h('span', { class: 'tag' }, doc.source === 'disk' ? 'read from this device' : 'fetched from the network'),
       h('span', { class: 'tag verified' }, 'verified in this tab'),
       h('span', { class: 'standing' }, this.#fixed ? '' : standing),
     )
-    this.#began = true
     return arrived
   }
 
@@ -95,12 +87,29 @@ export class Panel {
   }
 }
 
-function newest(document: Document): HTMLElement {
+function sum({ log }: Document): string {
+  const anchors = log.filter(({ kind }) => kind === 'time').length
+  const drawn = log.length > DRAWN ? `, the newest ${DRAWN} drawn` : ''
+  return `${count(log.length, 'event')}, ${anchors === 0 ? 'no anchor' : count(anchors, 'anchor')}${drawn}`
+}
+
+function controller(did: string): HTMLElement {
+  return h(
+    'li',
+    { class: 'signer', title: did },
+    h('span', {}, 'controller'),
+    stamp(did),
+    h('code', {}, shortDid(did)),
+    copyButton(did, 'controller'),
+  )
+}
+
+function newest(doc: Document): HTMLElement {
   return h(
     'p',
     { class: 'version' },
     'This is one version, which never changes. ',
-    h('a', { href: refToHash(document.id) }, 'Open the newest'),
+    h('a', { href: refToHash(doc.id) }, 'Open the newest'),
   )
 }
 

@@ -22,6 +22,7 @@ export interface Devnet {
 /** How the page stands to the network, in the one word the page is coloured by. */
 export type Standing = 'starting' | 'connecting' | 'online' | 'offline'
 
+const DEFAULT_NETWORK = 'local-1'
 const LOOK_AGAIN_MS = 3000
 /** A node that has no peer after this long is not merely slow. */
 const PATIENCE_MS = 6000
@@ -36,6 +37,8 @@ export class Session {
   /** Called when a document changed on disk. */
   document: () => void = () => {}
 
+  /** What the running node was made with. */
+  #made: { network: string; peers: string[] } | undefined
   #patient = true
   #looking = false
 
@@ -64,8 +67,11 @@ export class Session {
   }
 
   async #makeNode(): Promise<void> {
-    const node = await createNode({ network: this.devnet?.network ?? 'local-1', peers: this.devnet?.peers ?? [] })
+    const network = this.devnet?.network ?? DEFAULT_NETWORK
+    const peers = this.devnet?.peers ?? []
+    const node = await createNode({ network, peers })
     this.node = node
+    this.#made = { network, peers }
     node.on('status', () => {
       if (node.status.online) this.#patient = false
       this.changed()
@@ -78,19 +84,24 @@ export class Session {
 
   /** The node dials the peers it knows by itself; only a devnet with other peers needs another node. */
   async #look(): Promise<void> {
-    if (this.#looking || document.hidden || !this.node || (this.node.status.online && !this.devnet?.old)) return
+    if (this.#looking || document.hidden || (this.node?.status.online && !this.devnet?.old)) return
     this.#looking = true
     try {
       const found = await fetchDevnet()
-      if (!found) return
-      const moved =
-        !found.old &&
-        (found.network !== (this.devnet?.network ?? 'local-1') || !sameItems(found.peers, this.devnet?.peers ?? []))
-      this.devnet = found
+      if (found) this.devnet = found
       this.changed()
-      if (!moved) return
-      await this.node.stop()
+      if (
+        !found ||
+        found.old ||
+        (this.#made && found.network === this.#made.network && sameItems(found.peers, this.#made.peers))
+      )
+        return
+      const former = this.node
+      this.node = this.#made = undefined
+      await former?.stop()
       await this.#makeNode()
+    } catch (error) {
+      console.warn('the node did not start, trying again:', error)
     } finally {
       this.#looking = false
     }

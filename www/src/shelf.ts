@@ -1,65 +1,75 @@
 /** The lists beside a document: what the devnet offers, what this device keeps, who is connected. */
 
-import type { DocumentSummary, Node } from 'ostrakon'
+import type { DocumentSummary, Node, Status } from 'ostrakon'
 import type { Devnet, Offer } from './session.js'
-import { copyButton, h, icon } from './dom.js'
+import { copyButton, h, icon, Keyed } from './dom.js'
 import { clock, count, errorWords, refToHash, shortId, size } from './words.js'
 
 const FEW = 8
 
 export class Offers {
   #all = false
-  #body: HTMLElement
+  #note = h('p', { class: 'empty' })
+  #more = h('button', { type: 'button', class: 'wide', click: () => this.#showAll() })
+  #cards = new Keyed<Card, HTMLLIElement>(h('ul', { class: 'cards' }), {
+    key: ({ offer }) => offer.id,
+    said: ({ offer, kept, open }) => JSON.stringify([offer, kept, open]),
+    make: card,
+  })
+  #last: Card[] = []
 
   constructor(body: HTMLElement) {
-    this.#body = body
+    body.replaceChildren(this.#note, this.#cards.element, this.#more)
   }
 
   show(devnet: Devnet | undefined, kept: ReadonlySet<string>, open: string | undefined): void {
     const offers = [...(devnet?.documents ?? [])].sort((a, b) => Number(b.living) - Number(a.living))
-    if (offers.length === 0) {
-      this.#body.replaceChildren(
-        h('p', { class: 'empty' }, 'No devnet has answered yet. Any document can still be opened by its id.'),
-      )
-      return
-    }
-    const shown = this.#all ? offers : offers.slice(0, FEW)
-    const list = h(
-      'ul',
-      { class: 'cards' },
-      ...shown.map((offer) => this.#card(offer, kept.has(offer.id), offer.id === open)),
-    )
-    const more = h('button', { type: 'button', class: 'wide' }, `Show all ${offers.length}`)
-    more.addEventListener('click', () => {
-      this.#all = true
-      this.show(devnet, kept, open)
-    })
-    replaceKeepingFocus(
-      this.#body,
-      devnet?.old && h('p', { class: 'empty' }, 'The list as last heard; the devnet does not answer now.'),
-      list,
-      shown.length < offers.length && more,
-    )
+    this.#last = offers.map((offer) => ({ offer, kept: kept.has(offer.id), open: offer.id === open }))
+    const shown = this.#all ? this.#last : this.#last.slice(0, FEW)
+    this.#cards.show(shown)
+    this.#note.textContent =
+      offers.length === 0
+        ? 'No devnet has answered yet. Any document can still be opened by its id.'
+        : 'The list as last heard; the devnet does not answer now.'
+    this.#note.hidden = offers.length > 0 && !devnet?.old
+    this.#more.textContent = `Show all ${offers.length}`
+    this.#more.hidden = shown.length === offers.length
   }
 
-  #card(offer: Offer, kept: boolean, open: boolean): HTMLElement {
-    return h(
-      'li',
-      {},
-      h(
-        'a',
-        { class: 'card', href: refToHash(offer.id), 'aria-current': open && 'true', 'data-key': `offer ${offer.id}` },
-        h('span', { class: 'name' }, offer.title || 'Untitled'),
-        h('code', {}, shortId(offer.id)),
-        h(
-          'span',
-          { class: 'tags' },
-          offer.living && h('span', { class: 'tag living' }, 'living'),
-          kept && h('span', { class: 'tag' }, 'kept'),
-        ),
-      ),
-    )
+  #showAll(): void {
+    this.#all = true
+    this.#cards.show(this.#last)
+    this.#more.hidden = true
+    this.#cards
+      .get(this.#last[FEW]?.offer.id ?? '')
+      ?.querySelector('a')
+      ?.focus()
   }
+}
+
+interface Card {
+  offer: Offer
+  kept: boolean
+  open: boolean
+}
+
+function card({ offer, kept, open }: Card): HTMLLIElement {
+  return h(
+    'li',
+    {},
+    h(
+      'a',
+      { class: 'card', href: refToHash(offer.id), 'aria-current': open && 'true' },
+      h('span', { class: 'name' }, offer.title || 'Untitled'),
+      h('code', {}, shortId(offer.id)),
+      h(
+        'span',
+        { class: 'tags' },
+        offer.living && h('span', { class: 'tag living' }, 'living'),
+        kept && h('span', { class: 'tag' }, 'kept'),
+      ),
+    ),
+  )
 }
 
 export interface KeptActions {
@@ -71,154 +81,121 @@ export interface KeptActions {
 const SURE_MS = 4000
 
 export class Kept {
-  #body: HTMLElement
   #actions: KeptActions
-  #sure = new Map<string, number>()
+  #note = h('p', { class: 'sum' })
+  #rows = new Keyed<[DocumentSummary, string, boolean], HTMLLIElement>(h('ul', { class: 'kept' }), {
+    key: ([one]) => one.id,
+    said: ([, name, open]) => `${open} ${name}`,
+    make: ([one, name, open]) => this.#row(one.id, name, open),
+  })
 
   constructor(body: HTMLElement, actions: KeptActions) {
-    this.#body = body
     this.#actions = actions
+    body.replaceChildren(this.#note, this.#rows.element)
   }
 
   show(
     documents: DocumentSummary[],
-    node: Node | undefined,
+    status: Status | undefined,
     titles: ReadonlyMap<string, string>,
     open: string | undefined,
   ): void {
     if (documents.length === 0) {
-      this.#body.replaceChildren(
-        h('p', { class: 'empty' }, 'Nothing yet. What you open is verified, kept here, and opens without any network.'),
-      )
-      return
+      this.#note.replaceChildren('Nothing yet. What you open is verified, kept here, and opens without any network.')
+    } else {
+      const bytes = status?.bytes ?? documents.reduce((sum, one) => sum + one.bytes, 0)
+      const blocks = status ? `, ${count(status.blocks, 'block')}` : ''
+      this.#note.replaceChildren(h('b', {}, size(bytes)), ` in ${count(documents.length, 'document')}${blocks}`)
     }
-    const status = node?.status
-    const bytes = status?.bytes ?? documents.reduce((sum, one) => sum + one.bytes, 0)
+    this.#rows.show(documents.map((one) => [one, titles.get(one.id) || shortId(one.id), one.id === open]))
     const largest = Math.max(1, ...documents.map((one) => one.bytes))
-    replaceKeepingFocus(
-      this.#body,
-      h(
-        'p',
-        { class: 'sum' },
-        h('b', {}, size(bytes)),
-        ` in ${count(documents.length, 'document')}`,
-        status ? `, ${count(status.blocks, 'block')}` : '',
-      ),
-      h('ul', { class: 'kept' }, ...documents.map((one) => this.#row(one, largest, titles.get(one.id), one.id === open))),
-    )
+    for (const one of documents) {
+      const row = this.#rows.get(one.id)
+      const facts = row?.querySelector('.facts')
+      const meter = row?.querySelector('meter')
+      if (facts) facts.textContent = `${size(one.bytes)} · ${count(one.events, 'event')} · ${clock(one.updated)}`
+      if (meter) {
+        meter.max = largest
+        meter.value = one.bytes
+      }
+    }
   }
 
-  #row(one: DocumentSummary, largest: number, title: string | undefined, open: boolean): HTMLElement {
-    const name = title || shortId(one.id)
-    const bar = h('meter', { min: 0, max: largest, value: one.bytes, 'aria-label': `Size of ${name}` })
-    const sure = (this.#sure.get(one.id) ?? 0) > Date.now()
-    const forget = h(
-      'button',
-      {
-        type: 'button',
-        class: sure ? 'quiet sure' : 'quiet',
-        'data-key': `forget ${one.id}`,
-        title: 'Forget: delete from this device',
-        'aria-label': sure ? `Press again to forget ${name}` : `Forget ${name}`,
-      },
-      sure ? 'Forget?' : icon('forget'),
-    )
-    forget.addEventListener('click', () => this.#forget(one.id, forget))
+  #row(id: string, name: string, open: boolean): HTMLLIElement {
     const save = h(
       'button',
-      {
-        type: 'button',
-        class: 'quiet',
-        'data-key': `export ${one.id}`,
-        title: 'Export as a CAR file',
-        'aria-label': `Export ${name} as a CAR file`,
-      },
+      { type: 'button', class: 'quiet', title: 'Export as a CAR file', 'aria-label': `Export ${name} as a CAR file` },
       icon('export'),
     )
-    save.addEventListener('click', () => void this.#actions.export(one.id))
-    return h(
-      'li',
-      { 'data-id': one.id },
-      h(
-        'a',
-        { href: refToHash(one.id), 'aria-current': open && 'true', 'data-key': `kept ${one.id}` },
-        h('span', { class: 'name' }, name),
-        h('span', { class: 'facts' }, `${size(one.bytes)} · ${count(one.events, 'event')} · ${clock(one.updated)}`),
-      ),
-      save,
-      forget,
-      bar,
+    save.addEventListener('click', () => void this.#actions.export(id))
+    const link = h(
+      'a',
+      { href: refToHash(id), 'aria-current': open && 'true' },
+      h('span', { class: 'name' }, name),
+      h('span', { class: 'facts' }),
     )
+    const bar = h('meter', { min: 0, 'aria-label': `Size of ${name}` })
+    return h('li', { 'data-id': id }, link, save, this.#forgetButton(id, name), bar)
   }
 
   /** Deleting is final while no peer is there to fetch from, so it takes a second press. */
-  #forget(id: string, button: HTMLButtonElement): void {
-    if ((this.#sure.get(id) ?? 0) > Date.now()) {
-      this.#sure.delete(id)
-      void this.#actions.forget(id)
-      return
+  #forgetButton(id: string, name: string): HTMLButtonElement {
+    const button = h('button', { type: 'button', class: 'quiet', title: 'Forget: delete from this device' })
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const ask = (sure: boolean): void => {
+      clearTimeout(timer)
+      timer = sure ? setTimeout(() => ask(false), SURE_MS) : undefined
+      button.classList.toggle('sure', sure)
+      button.setAttribute('aria-label', sure ? `Press again to forget ${name}` : `Forget ${name}`)
+      button.replaceChildren(sure ? 'Forget?' : icon('forget'))
     }
-    this.#sure.set(id, Date.now() + SURE_MS)
-    button.classList.add('sure')
-    button.replaceChildren('Forget?')
-    setTimeout(() => {
-      if ((this.#sure.get(id) ?? 0) > Date.now()) return
-      this.#sure.delete(id)
-      button.classList.remove('sure')
-      button.replaceChildren(icon('forget'))
-    }, SURE_MS + 50)
+    button.addEventListener('click', () => {
+      if (timer !== undefined) void this.#actions.forget(id)
+      ask(timer === undefined)
+    })
+    ask(false)
+    return button
   }
 }
 
-export function showPeers(body: HTMLElement, node: Node | undefined): void {
-  if (!node) {
-    body.replaceChildren(h('p', { class: 'empty' }, 'The node is starting.'))
-    return
+type Peer = Status['peers'][number]
+
+export class Peers {
+  #note = h('p', { class: 'empty' })
+  #self = h('p', { class: 'self' })
+  #rows = new Keyed<Peer, HTMLLIElement>(h('ul', { class: 'peers' }), {
+    key: (peer) => peer.id,
+    said: (peer) => JSON.stringify([peer.agent, peer.address]),
+    make: (peer) =>
+      h(
+        'li',
+        {},
+        h('p', { class: 'name' }, peer.agent || 'a peer that gave no name', h('span', { class: 'rtt' })),
+        h('code', { title: peer.id }, peer.address),
+      ),
+  })
+  #peerId = ''
+
+  constructor(body: HTMLElement) {
+    body.replaceChildren(this.#note, this.#rows.element, this.#self)
   }
-  const { peers } = node.status
-  replaceKeepingFocus(
-    body,
-    peers.length === 0
-      ? h('p', { class: 'empty' }, 'No peer is connected.')
-      : h(
-          'ul',
-          { class: 'peers' },
-          ...peers.map((peer) =>
-            h(
-              'li',
-              {},
-              h(
-                'p',
-                { class: 'name' },
-                peer.agent || 'a peer that gave no name',
-                peer.rtt !== undefined &&
-                  h('span', { class: 'rtt' }, `${peer.rtt < 10 ? peer.rtt.toFixed(1) : Math.round(peer.rtt)} ms`),
-              ),
-              h('code', { title: peer.id }, peer.address),
-            ),
-          ),
-        ),
-    h(
-      'p',
-      { class: 'self' },
-      'This tab is ',
-      h('code', { title: node.peerId }, shortId(node.peerId)),
-      copyButton(node.peerId, 'peer id'),
-    ),
-  )
-}
 
-/** Replaces the children; what had the focus has it again if its `data-key` is still there. */
-function replaceKeepingFocus(body: HTMLElement, ...children: (Node_ | string | null | undefined | false)[]): void {
-  const active = document.activeElement
-  const key = active && body.contains(active) ? active.getAttribute('data-key') : null
-  body.replaceChildren(...children.filter((child): child is Node_ => Boolean(child)))
-  if (key === null) return
-  for (const element of body.querySelectorAll<HTMLElement>('[data-key]'))
-    if (element.dataset['key'] === key) element.focus({ preventScroll: true })
+  show(node: Node | undefined): void {
+    const peers = node?.status.peers ?? []
+    this.#note.textContent = node ? 'No peer is connected.' : 'The node is starting.'
+    this.#note.hidden = peers.length > 0
+    this.#rows.show(peers)
+    for (const { id, rtt } of peers) {
+      const element = this.#rows.get(id)?.querySelector('.rtt')
+      if (element && rtt !== undefined) element.textContent = `${rtt < 10 ? rtt.toFixed(1) : Math.round(rtt)} ms`
+    }
+    const peerId = node?.peerId ?? ''
+    if (peerId === this.#peerId) return
+    this.#peerId = peerId
+    this.#self.replaceChildren('This tab is ', h('code', { title: peerId }, shortId(peerId)), copyButton(peerId, 'peer id'))
+    this.#self.hidden = peerId === ''
+  }
 }
-
-type Node_ = globalThis.Node
 
 export function failure(body: HTMLElement, error: unknown): void {
   const { message, hint, code } = errorWords(error)

@@ -48,13 +48,8 @@ worker.addEventListener('activate', (event) => {
 worker.addEventListener('message', (event) => {
   const { keep } = (event.data ?? {}) as { keep?: unknown }
   if (!Array.isArray(keep)) return
-  event.waitUntil(
-    Promise.allSettled(
-      keep
-        .slice(0, MOST_FILES)
-        .map((url) => isOurs(String(url)) && caches.open(CACHE).then((cache) => cache.add(String(url)))),
-    ),
-  )
+  const files = [worker.registration.scope, ...keep.map(String).filter(isOurs)].slice(0, MOST_FILES)
+  event.waitUntil(caches.open(CACHE).then((cache) => Promise.allSettled(files.map((file) => cache.add(file)))))
 })
 
 worker.addEventListener('fetch', (event) => {

@@ -10,6 +10,8 @@ const LONG = 400
 /** Open at first: this many levels, unless a branch is wide. */
 const OPEN_LEVELS = 3
 const OPEN_WIDTH = 40
+/** No more branches open by themselves once this many values are shown. */
+const ENOUGH = 400
 
 type Path = string
 
@@ -18,12 +20,17 @@ export class Tree {
   readonly element = h('div', { class: 'tree' })
   #toggled = new Map<Path, boolean>()
   #last: unknown
-  #had = false
+  #said: string | undefined
+  #shown = 0
 
-  show(value: unknown, mark: boolean): void {
-    this.element.replaceChildren(this.#node(value, '', 0, this.#last, mark && this.#had))
+  show(value: unknown): void {
+    const said = JSON.stringify(value)
+    if (said === this.#said) return
+    const mark = this.#said !== undefined
+    this.#said = said
+    this.#shown = 0
+    this.element.replaceChildren(this.#node(value, '', 0, this.#last, mark))
     this.#last = value
-    this.#had = true
   }
 
   #node(value: unknown, path: Path, level: number, before: unknown, mark: boolean): HTMLElement {
@@ -33,7 +40,7 @@ export class Tree {
     if (entries === 0) return h('span', { class: 'empty' }, list ? '[ ] empty list' : '{ } empty')
     if (level === 0) return this.#children(value, path, level, before, mark)
 
-    const open = this.#toggled.get(path) ?? (level < OPEN_LEVELS && entries <= OPEN_WIDTH)
+    const open = this.#toggled.get(path) ?? (level < OPEN_LEVELS && entries <= OPEN_WIDTH && this.#shown < ENOUGH)
     const summary = h('summary', {}, list ? `list of ${entries}` : `${entries} ${entries === 1 ? 'field' : 'fields'}`)
     const details = h('details', { open, class: mark && before === undefined ? 'fresh' : '' }, summary)
     const fill = (): void => {
@@ -54,6 +61,7 @@ export class Tree {
     const keys = Object.keys(value)
     const add = (from: number): void => {
       for (const key of keys.slice(from, from + MANY)) {
+        this.#shown++
         const was = Object.hasOwn(old, key) ? old[key] : undefined
         const child = this.#node(
           (value as Record<string, unknown>)[key],

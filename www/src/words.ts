@@ -61,6 +61,18 @@ export function timeWords(entry: LogEntry): { word: string; sentence: string } {
   }
 }
 
+/** Each event with the time that it has: its own, or else that of the first anchor after it, which covers all before. */
+export function dated(log: readonly LogEntry[]): LogEntry[] {
+  let covering: LogEntry['time'] | undefined
+  return log
+    .toReversed()
+    .map((entry) => {
+      if (entry.kind === 'time') covering = entry.time
+      return entry.time.status === 'none' && covering ? { ...entry, time: covering } : entry
+    })
+    .reverse()
+}
+
 const CHECKS: Record<string, [label: string, meaning: string]> = {
   hash: ['bytes', 'The bytes hash to this CID'],
   signature: ['signature', 'The signature is good and its key may write this document'],
