@@ -1,0 +1,488 @@
+//! What every store must do, as tests that every backend runs, natively and in the browser.
+//!
+//! A backend writes a [`Fixture`] and, in its tests, `ostrakon_node::store_conformance!(MyFixture::new())`: the
+//! expression is evaluated once per test and must give an empty store each time. In the browser the crate needs
+//! `wasm-bindgen-test` among its dev-dependencies.
+
+use std::pin::pin;
+use std::task::Poll;
+
+use async_trait::async_trait;
+use cid::Cid;
+use futures::future::poll_fn;
+use ostrakon_protocol::block::Block;
+use ostrakon_protocol::id::{StreamId, StreamType};
+
+use super::{Change, Record, Store, Usage};
+
+/// One place on disk that can be opened again.
+#[async_trait(?Send)]
+pub trait Fixture {
+    /// The backend.
+    type Store: Store;
+
+    /// Opens what is there. The stores opened before from this fixture have been dropped.
+    async fn open(&self) -> Self::Store;
+
+    /// Changes the stored bytes of a block behind the store's back, in every document that has it. Called while no
+    /// store is open.
+    async fn damage(&self, cid: &Cid);
+}
+
+/// The tests, for one backend: see [`store::conformance`](crate::store::conformance).
+#[macro_export]
+macro_rules! store_conformance {
+    ($fixture:expr) => {
+        $crate::store_conformance!(@each $fixture;
+            an_empty_store_has_nothing
+            what_was_put_is_read_back
+            a_second_put_replaces_the_record_and_adds_blocks
+            a_block_put_twice_is_kept_once
+            a_large_document_is_read_whole
+            all_documents_are_listed
+            usage_counts_documents_blocks_and_bytes
+            forgetting_removes_the_document_and_its_blocks
+            forgetting_an_unknown_document_changes_nothing
+            forgetting_leaves_the_neighbours_in_key_order_alone
+            a_block_two_documents_share_survives_forgetting_one
+            a_forgotten_document_can_be_kept_again
+            everything_is_there_after_reopening
+            a_forgotten_document_stays_forgotten_after_reopening
+            a_damaged_block_is_not_passed_on
+            a_damaged_block_is_healed_by_putting_it_again
+            a_commit_dropped_halfway_is_whole_or_absent
+            a_reader_never_sees_half_a_commit
+            commits_at_the_same_time_are_all_kept
+        );
+    };
+    (@each $fixture:expr; $($name:ident)*) => {
+        $(
+            #[cfg(not(target_arch = "wasm32"))]
+            #[test]
+            fn $name() {
+                $crate::store::conformance::block_on($crate::store::conformance::$name($fixture));
+            }
+
+            #[cfg(target_arch = "wasm32")]
+            #[::wasm_bindgen_test::wasm_bindgen_test]
+            async fn $name() {
+                $crate::store::conformance::$name($fixture).await;
+            }
+        )*
+    };
+}
+
+pub use futures::executor::block_on;
+
+/// Blocks that differ in `n`.
+pub fn block(n: u32) -> Block {
+    // A CBOR byte string of 64 bytes.
+    let mut bytes = vec![0x58, 64];
+    bytes.extend(n.to_be_bytes().repeat(16));
+    Block::dag_cbor(bytes).expect("small")
+}
+
+/// Documents that differ in `n`.
+pub fn stream(n: u32) -> StreamId {
+    StreamId::new(StreamType::TILE, *block(n).cid())
+}
+
+/// A put of blocks under one document.
+pub fn put(n: u32, blocks: impl IntoIterator<Item = u32>) -> Change {
+    let blocks: Vec<Block> = blocks.into_iter().map(block).collect();
+    let record = Record {
+        stream: stream(n),
+        tips: blocks
+            .iter()
+            .rev()
+            .take(2)
+            .map(|block| *block.cid())
+            .collect(),
+        events: blocks.len() as u32,
+        bytes: blocks.iter().map(|block| block.bytes().len() as u64).sum(),
+        updated: 1_750_000_000_000 + u64::from(n),
+    };
+    Change::Put { record, blocks }
+}
+
+fn record_of(change: &Change) -> Record {
+    match change {
+        Change::Put { record, .. } => record.clone(),
+        Change::Forget(_) => panic!("not a put"),
+    }
+}
+
+/// The numbers of a document's blocks, sorted, if it is there; all of its bytes must fit their CIDs.
+async fn blocks_of(store: &impl Store, n: u32, among: std::ops::Range<u32>) -> Option<Vec<u32>> {
+    let (_, blocks, damaged) = store
+        .document(&stream(n))
+        .await
+        .expect("readable")?
+        .verified();
+    assert_eq!(damaged, 0);
+    let found: Vec<u32> = among
+        .filter(|n| blocks.contains_key(block(*n).cid()))
+        .collect();
+    assert_eq!(found.len(), blocks.len(), "no other blocks");
+    Some(found)
+}
+
+#[allow(missing_docs)]
+pub async fn an_empty_store_has_nothing(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    assert_eq!(store.document(&stream(1)).await, Ok(None));
+    assert_eq!(store.record(&stream(1)).await, Ok(None));
+    assert_eq!(store.block(block(1).cid()).await, Ok(None));
+    assert_eq!(store.records().await, Ok(Vec::new()));
+    assert_eq!(store.usage().await, Ok(Usage::default()));
+}
+
+#[allow(missing_docs)]
+pub async fn what_was_put_is_read_back(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    let change = put(1, 10..13);
+    store.commit(change.clone()).await.expect("kept");
+    let stored = store
+        .document(&stream(1))
+        .await
+        .expect("readable")
+        .expect("there");
+    assert_eq!(stored.record, record_of(&change));
+    assert_eq!(store.record(&stream(1)).await, Ok(Some(record_of(&change))));
+    assert_eq!(blocks_of(&store, 1, 0..20).await, Some(vec![10, 11, 12]));
+    assert_eq!(store.block(block(11).cid()).await, Ok(Some(block(11))));
+    assert_eq!(store.block(block(13).cid()).await, Ok(None));
+    assert_eq!(store.document(&stream(2)).await, Ok(None));
+}
+
+#[allow(missing_docs)]
+pub async fn a_second_put_replaces_the_record_and_adds_blocks(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    store.commit(put(1, 10..12)).await.expect("kept");
+    let second = put(1, 12..14);
+    store.commit(second.clone()).await.expect("kept");
+    assert_eq!(store.record(&stream(1)).await, Ok(Some(record_of(&second))));
+    assert_eq!(
+        blocks_of(&store, 1, 0..20).await,
+        Some(vec![10, 11, 12, 13])
+    );
+    assert_eq!(store.records().await.map(|all| all.len()), Ok(1));
+}
+
+#[allow(missing_docs)]
+pub async fn a_block_put_twice_is_kept_once(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    store.commit(put(1, [10, 10, 11])).await.expect("kept");
+    store.commit(put(1, [11, 12])).await.expect("kept");
+    assert_eq!(blocks_of(&store, 1, 0..20).await, Some(vec![10, 11, 12]));
+    let usage = store.usage().await.expect("readable");
+    assert_eq!((usage.blocks, usage.bytes), (3, 3 * 66));
+}
+
+#[allow(missing_docs)]
+pub async fn a_large_document_is_read_whole(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    store.commit(put(1, 0..1500)).await.expect("kept");
+    store.commit(put(1, 1500..2000)).await.expect("kept");
+    assert_eq!(
+        blocks_of(&store, 1, 0..3000).await.map(|found| found.len()),
+        Some(2000)
+    );
+    for n in [0, 1499, 1500, 1999] {
+        assert_eq!(store.block(block(n).cid()).await, Ok(Some(block(n))));
+    }
+}
+
+#[allow(missing_docs)]
+pub async fn all_documents_are_listed(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    for n in 0..20 {
+        store.commit(put(n, [n, n + 100])).await.expect("kept");
+    }
+    let mut listed = store.records().await.expect("readable");
+    listed.sort_by_key(|record| record.updated);
+    let expected: Vec<Record> = (0..20).map(|n| record_of(&put(n, [n, n + 100]))).collect();
+    assert_eq!(listed, expected);
+}
+
+#[allow(missing_docs)]
+pub async fn usage_counts_documents_blocks_and_bytes(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    store.commit(put(1, 10..13)).await.expect("kept");
+    store.commit(put(2, 12..14)).await.expect("kept");
+    let usage = Usage {
+        documents: 2,
+        blocks: 5,
+        bytes: 5 * 66,
+    };
+    assert_eq!(store.usage().await, Ok(usage));
+    drop(store);
+    let store = fixture.open().await;
+    assert_eq!(store.usage().await, Ok(usage));
+    store
+        .commit(Change::Forget(stream(1)))
+        .await
+        .expect("forgotten");
+    assert_eq!(
+        store.usage().await,
+        Ok(Usage {
+            documents: 1,
+            blocks: 2,
+            bytes: 2 * 66
+        })
+    );
+}
+
+#[allow(missing_docs)]
+pub async fn forgetting_removes_the_document_and_its_blocks(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    store.commit(put(1, 10..13)).await.expect("kept");
+    store
+        .commit(Change::Forget(stream(1)))
+        .await
+        .expect("forgotten");
+    assert_eq!(store.document(&stream(1)).await, Ok(None));
+    assert_eq!(store.record(&stream(1)).await, Ok(None));
+    assert_eq!(store.block(block(10).cid()).await, Ok(None));
+    assert_eq!(store.records().await, Ok(Vec::new()));
+    assert_eq!(store.usage().await, Ok(Usage::default()));
+}
+
+#[allow(missing_docs)]
+pub async fn forgetting_an_unknown_document_changes_nothing(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    store.commit(put(1, 10..13)).await.expect("kept");
+    store
+        .commit(Change::Forget(stream(2)))
+        .await
+        .expect("nothing to do");
+    assert_eq!(blocks_of(&store, 1, 0..20).await, Some(vec![10, 11, 12]));
+}
+
+#[allow(missing_docs)]
+pub async fn forgetting_leaves_the_neighbours_in_key_order_alone(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    // Types whose varint is one byte and two, and inits next to each other.
+    let mut neighbours: Vec<StreamId> = Vec::new();
+    for kind in [0, 1, 127, 128, 16_384] {
+        for n in 0..4 {
+            neighbours.push(StreamId::new(StreamType::new(kind), *block(n).cid()));
+        }
+    }
+    neighbours.sort_by_key(StreamId::to_bytes);
+    for (n, stream) in neighbours.iter().enumerate() {
+        let Change::Put { mut record, blocks } = put(0, [0, n as u32 + 100]) else {
+            unreachable!()
+        };
+        record.stream = *stream;
+        store
+            .commit(Change::Put { record, blocks })
+            .await
+            .expect("kept");
+    }
+    for forgotten in neighbours.iter().step_by(2) {
+        store
+            .commit(Change::Forget(*forgotten))
+            .await
+            .expect("forgotten");
+    }
+    for (n, stream) in neighbours.iter().enumerate() {
+        let found = store
+            .document(stream)
+            .await
+            .expect("readable")
+            .map(|stored| stored.blocks.len());
+        assert_eq!(found, (n % 2 == 1).then_some(2), "{stream}");
+    }
+}
+
+#[allow(missing_docs)]
+pub async fn a_block_two_documents_share_survives_forgetting_one(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    store.commit(put(1, [10, 11])).await.expect("kept");
+    store.commit(put(2, [11, 12])).await.expect("kept");
+    store
+        .commit(Change::Forget(stream(1)))
+        .await
+        .expect("forgotten");
+    assert_eq!(store.block(block(11).cid()).await, Ok(Some(block(11))));
+    assert_eq!(store.block(block(10).cid()).await, Ok(None));
+    assert_eq!(blocks_of(&store, 2, 0..20).await, Some(vec![11, 12]));
+    store
+        .commit(Change::Forget(stream(2)))
+        .await
+        .expect("forgotten");
+    assert_eq!(store.block(block(11).cid()).await, Ok(None));
+}
+
+#[allow(missing_docs)]
+pub async fn a_forgotten_document_can_be_kept_again(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    store.commit(put(1, 10..13)).await.expect("kept");
+    store
+        .commit(Change::Forget(stream(1)))
+        .await
+        .expect("forgotten");
+    store.commit(put(1, 12..14)).await.expect("kept");
+    assert_eq!(blocks_of(&store, 1, 0..20).await, Some(vec![12, 13]));
+}
+
+#[allow(missing_docs)]
+pub async fn everything_is_there_after_reopening(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    store.commit(put(1, 10..13)).await.expect("kept");
+    store.commit(put(1, 13..15)).await.expect("kept");
+    store.commit(put(2, 12..14)).await.expect("kept");
+    drop(store);
+    let store = fixture.open().await;
+    assert_eq!(
+        blocks_of(&store, 1, 0..20).await,
+        Some(vec![10, 11, 12, 13, 14])
+    );
+    assert_eq!(blocks_of(&store, 2, 0..20).await, Some(vec![12, 13]));
+    assert_eq!(
+        store.record(&stream(2)).await,
+        Ok(Some(record_of(&put(2, 12..14))))
+    );
+    assert_eq!(store.block(block(14).cid()).await, Ok(Some(block(14))));
+}
+
+#[allow(missing_docs)]
+pub async fn a_forgotten_document_stays_forgotten_after_reopening(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    store.commit(put(1, 10..13)).await.expect("kept");
+    store
+        .commit(Change::Forget(stream(1)))
+        .await
+        .expect("forgotten");
+    drop(store);
+    let store = fixture.open().await;
+    assert_eq!(store.document(&stream(1)).await, Ok(None));
+    assert_eq!(store.block(block(10).cid()).await, Ok(None));
+}
+
+#[allow(missing_docs)]
+pub async fn a_damaged_block_is_not_passed_on(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    store.commit(put(1, 10..13)).await.expect("kept");
+    drop(store);
+    fixture.damage(block(11).cid()).await;
+    let store = fixture.open().await;
+    let refused = store
+        .block(block(11).cid())
+        .await
+        .expect_err("its bytes are wrong");
+    assert_eq!(refused.code(), "store-corrupt");
+    assert_eq!(store.block(block(12).cid()).await, Ok(Some(block(12))));
+    let (_, blocks, damaged) = store
+        .document(&stream(1))
+        .await
+        .expect("readable")
+        .expect("there")
+        .verified();
+    assert_eq!((blocks.len(), damaged), (2, 1));
+}
+
+#[allow(missing_docs)]
+pub async fn a_damaged_block_is_healed_by_putting_it_again(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    store.commit(put(1, 10..13)).await.expect("kept");
+    drop(store);
+    fixture.damage(block(11).cid()).await;
+    let store = fixture.open().await;
+    store.commit(put(1, [11])).await.expect("kept");
+    assert_eq!(store.block(block(11).cid()).await, Ok(Some(block(11))));
+    assert_eq!(blocks_of(&store, 1, 0..20).await, Some(vec![10, 11, 12]));
+}
+
+#[allow(missing_docs)]
+pub async fn a_commit_dropped_halfway_is_whole_or_absent(fixture: impl Fixture) {
+    // Dropped after it was polled once, twice, …: at every point where it waits.
+    for polls in 1..12 {
+        let store = fixture.open().await;
+        store
+            .commit(Change::Forget(stream(1)))
+            .await
+            .expect("forgotten");
+        store.commit(put(1, 0..3)).await.expect("kept");
+        {
+            let mut commit = pin!(store.commit(put(1, 3..300)));
+            let mut left = polls;
+            poll_fn(|cx| {
+                left -= 1;
+                match commit.as_mut().poll(cx) {
+                    Poll::Pending if left > 0 => Poll::Pending,
+                    _ => Poll::Ready(()),
+                }
+            })
+            .await;
+        }
+        drop(store);
+        let store = fixture.open().await;
+        let record = store
+            .record(&stream(1))
+            .await
+            .expect("readable")
+            .expect("there");
+        let blocks = blocks_of(&store, 1, 0..400).await.expect("there").len();
+        let before = (record_of(&put(1, 0..3)), 3);
+        let after = (record_of(&put(1, 3..300)), 300);
+        assert!(
+            [before, after].contains(&(record, blocks)),
+            "{blocks} blocks after {polls} polls"
+        );
+    }
+}
+
+#[allow(missing_docs)]
+pub async fn a_reader_never_sees_half_a_commit(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    store.commit(put(1, 0..3)).await.expect("kept");
+    let read = async {
+        let (record, blocks, _) = store
+            .document(&stream(1))
+            .await
+            .expect("readable")
+            .expect("there")
+            .verified();
+        (record.events, blocks.len())
+    };
+    let (first, written, second) = futures::join!(
+        async {
+            store
+                .document(&stream(1))
+                .await
+                .expect("readable")
+                .expect("there")
+        },
+        store.commit(put(1, 3..300)),
+        read,
+    );
+    written.expect("kept");
+    assert!([(3, 3), (297, 300)].contains(&(first.record.events, first.blocks.len())));
+    assert!([(3, 3), (297, 300)].contains(&second));
+}
+
+#[allow(missing_docs)]
+pub async fn commits_at_the_same_time_are_all_kept(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    let commits = (0..16).map(|n| store.commit(put(n % 4, [n + 100, n + 200])));
+    for done in futures::future::join_all(commits).await {
+        done.expect("kept");
+    }
+    for n in 0..4 {
+        let expected: Vec<u32> = [100, 200]
+            .iter()
+            .flat_map(|base| (0..4).map(move |k| base + n + 4 * k))
+            .collect();
+        assert_eq!(blocks_of(&store, n, 0..300).await, Some(expected));
+    }
+    assert_eq!(
+        store.usage().await,
+        Ok(Usage {
+            documents: 4,
+            blocks: 32,
+            bytes: 32 * 66
+        })
+    );
+}
