@@ -4,5 +4,6 @@
 
 pub mod identify;
 pub mod keys;
+pub mod store;
 pub mod transport;
 pub mod www;
