@@ -1,1 +1,0 @@
-//! The lenient JSON Patch dialect in which data events are written.
