@@ -1,6 +1,6 @@
 //! The lenient JSON Patch dialect in which data events are written (PROTOCOL §4.1).
 //!
-//! It is what fast-json-patch 3.1 does with validation off; `tests/patch-dialect.json` holds what was seen on running it.
+//! It is what fast-json-patch 3.1 does with validation off; `tests/patch-dialect.json` holds what was seen when it ran.
 //! A missing `value` is JavaScript's `undefined`: a key so written disappears, a list item becomes `null`. JavaScript's
 //! own properties (`constructor`, `length` of a list) are not imitated: they are absent here, and cannot be set.
 //!
@@ -221,7 +221,10 @@ impl<'p> Job<'_, 'p> {
                 self.read(&path)?;
                 let from = from()?;
                 if from.is_whole() {
-                    return Err(PatchError::IntoItself);
+                    return match self.content.value {
+                        Some(Ipld::List(_) | Ipld::Map(_)) => Err(PatchError::IntoItself),
+                        _ => Ok(()),
+                    };
                 }
                 let value = self.take(from)?.cloned();
                 spend(&mut self.work, value.as_ref().map_or(0, Size::bytes_of))?;
@@ -287,7 +290,11 @@ impl<'p> Job<'_, 'p> {
                     None => map.remove(last),
                 };
                 if size.bytes > 0 {
-                    self.content.bytes = self.content.bytes.saturating_add(size.bytes).saturating_add(last.len());
+                    self.content.bytes = self
+                        .content
+                        .bytes
+                        .saturating_add(size.bytes)
+                        .saturating_add(last.len());
                 }
                 if let Some(old) = &old {
                     self.content.release(old, last.len());
@@ -327,7 +334,11 @@ impl<'p> Job<'_, 'p> {
                             None => {
                                 let holes =
                                     index.saturating_sub(length).saturating_mul(VALUE_BYTES);
-                                self.content.bytes = self.content.bytes.saturating_add(bytes).saturating_add(holes);
+                                self.content.bytes = self
+                                    .content
+                                    .bytes
+                                    .saturating_add(bytes)
+                                    .saturating_add(holes);
                                 if self.content.bytes > MAX_CONTENT_BYTES {
                                     return Err(PatchError::TooLarge);
                                 }
@@ -406,7 +417,9 @@ impl<'p> Job<'_, 'p> {
                     list.remove(index);
                 }
                 (Ok(Ipld::List(list)), Undo::Item(index, old)) => {
-                    list.get_mut(index).map(|item| *item = old);
+                    if let Some(item) = list.get_mut(index) {
+                        *item = old;
+                    }
                 }
                 (Ok(Ipld::List(list)), Undo::Length(length)) => list.truncate(length),
                 _ => {}
@@ -460,7 +473,9 @@ impl Size {
             Ipld::String(text) => size.bytes = text.len(),
             Ipld::Bytes(bytes) => size.bytes = bytes.len(),
             Ipld::List(list) => list.iter().for_each(|item| size.hold(0, item)),
-            Ipld::Map(map) => map.iter().for_each(|(key, item)| size.hold(key.len(), item)),
+            Ipld::Map(map) => map
+                .iter()
+                .for_each(|(key, item)| size.hold(key.len(), item)),
             _ => {}
         }
         if matches!(value, Ipld::List(_) | Ipld::Map(_)) {
@@ -491,16 +506,25 @@ fn equal(left: Option<&Ipld>, right: Option<&Ipld>) -> bool {
 
 fn same(left: &Ipld, right: &Ipld) -> bool {
     match (left, right) {
-        (Ipld::Integer(integer), Ipld::Float(float)) | (Ipld::Float(float), Ipld::Integer(integer)) => {
-            *integer as f64 == *float
-        }
+        (Ipld::Integer(integer), Ipld::Float(float))
+        | (Ipld::Float(float), Ipld::Integer(integer)) => *integer as f64 == *float,
         (Ipld::List(left), Ipld::List(right)) => {
-            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
+            left.len() == right.len()
+                && left
+                    .iter()
+                    .zip(right)
+                    .all(|(left, right)| same(left, right))
         }
         (Ipld::Map(left), Ipld::Map(right)) => {
             left.len() == right.len()
-                && left.iter().zip(right).all(|((a, left), (b, right))| a == b && same(left, right))
+                && left
+                    .iter()
+                    .zip(right)
+                    .all(|((a, left), (b, right))| a == b && same(left, right))
         }
         (left, right) => left == right,
     }
 }
+
+#[cfg(test)]
+mod tests;
