@@ -200,7 +200,8 @@ class Rows {
         .reverse(),
     )
     this.#more.hidden = from === 0
-    this.#more.textContent = `Show ${count(Math.min(from, 4 * PAGE), 'older event')} of ${from}`
+    this.#more.textContent =
+      from > 4 * PAGE ? `Show ${4 * PAGE} of ${count(from, 'older event')}` : `Show ${count(from, 'older event')}`
   }
 
   #row(entry: LogEntry, number: number): HTMLLIElement {
