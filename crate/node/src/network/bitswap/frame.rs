@@ -109,6 +109,11 @@ impl Writer {
         Writer { bytes, written: 0 }
     }
 
+    #[cfg(test)]
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// Starts over, on another stream.
     pub(super) fn rewind(&mut self) {
         self.written = 0;

@@ -125,3 +125,6 @@ pub struct Counts {
     /// Wants refused because the peer has too many ([`MAX_WANTS_SERVED`]).
     pub refused: u64,
 }
+
+#[cfg(test)]
+mod tests;

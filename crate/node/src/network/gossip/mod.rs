@@ -193,3 +193,6 @@ impl RecentTips {
         self.seen.remove(&(*stream, *tip));
     }
 }
+
+#[cfg(test)]
+mod tests;
