@@ -31,6 +31,7 @@ let loading: AbortController | undefined
 
 const SAYS: Record<Standing, [pill: string, banner: string]> = {
   starting: ['Starting', ''],
+  failed: ['Not running', 'The node does not start. It is tried again every few seconds.'],
   connecting: ['Connecting', ''],
   online: ['Online', ''],
   offline: [
@@ -384,8 +385,6 @@ async function start(): Promise<void> {
     await session.start()
   } catch (error) {
     const { code, message, hint } = errorWords(error)
-    byId('state').dataset['state'] = 'offline'
-    setText(byId('state'), 'Not running')
     stage.replaceChildren(
       h(
         'div',

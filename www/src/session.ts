@@ -20,7 +20,7 @@ export interface Devnet {
 }
 
 /** How the page stands to the network, in the one word the page is coloured by. */
-export type Standing = 'starting' | 'connecting' | 'online' | 'offline'
+export type Standing = 'starting' | 'failed' | 'connecting' | 'online' | 'offline'
 
 const DEFAULT_NETWORK = 'local-1'
 const LOOK_AGAIN_MS = 3000
@@ -39,6 +39,7 @@ export class Session {
 
   /** What the running node was made with. */
   #made: { network: string; peers: string[] } | undefined
+  #failed = false
   #patient = true
   #looking = false
 
@@ -47,14 +48,13 @@ export class Session {
   }
 
   get standing(): Standing {
-    if (!this.node) return 'starting'
+    if (!this.node) return this.#failed ? 'failed' : 'starting'
     if (this.node.status.online) return 'online'
     return this.#patient && navigator.onLine && !this.devnet?.old ? 'connecting' : 'offline'
   }
 
+  /** Fails if the node does not start; it is tried again all the same. */
   async start(): Promise<void> {
-    this.devnet = await fetchDevnet()
-    await this.#makeNode()
     const look = (): void => void this.#look()
     addEventListener('online', look)
     addEventListener('offline', () => this.changed())
@@ -64,12 +64,24 @@ export class Session {
       this.#patient = false
       this.changed()
     }, PATIENCE_MS)
+    this.#looking = true
+    try {
+      this.devnet = await fetchDevnet()
+      this.changed()
+      await this.#makeNode()
+    } finally {
+      this.#looking = false
+    }
   }
 
   async #makeNode(): Promise<void> {
     const network = this.devnet?.network ?? DEFAULT_NETWORK
     const peers = this.devnet?.peers ?? []
-    const node = await createNode({ network, peers })
+    const node = await createNode({ network, peers }).catch((error: unknown) => {
+      this.#failed = true
+      this.changed()
+      throw error
+    })
     this.node = node
     this.#made = { network, peers }
     node.on('status', () => {
@@ -129,9 +141,10 @@ function readDevnet(json: unknown, old: boolean): Devnet | undefined {
   return {
     network,
     peers: peers.filter((peer) => typeof peer === 'string'),
-    documents: documents.flatMap(({ id, title, living }: Record<string, unknown>) =>
-      typeof id === 'string' ? [{ id, title: typeof title === 'string' ? title : '', living: living === true }] : [],
-    ),
+    documents: documents.flatMap((one: Record<string, unknown> | null) => {
+      const { id, title, living } = one ?? {}
+      return typeof id === 'string' ? [{ id, title: typeof title === 'string' ? title : '', living: living === true }] : []
+    }),
     old,
   }
 }
