@@ -32,8 +32,8 @@ const worker = async (page) => page.workers()[0] ?? page.waitForEvent('worker')
 /** As when the browser kills the worker: it gets no chance to say a word. */
 const kill = async (page) => (await worker(page)).evaluate(() => self.close())
 /** As when the module traps outside any call. */
-const trap = async (page) =>
-  (await worker(page)).evaluate(() => void setTimeout(() => { throw new WebAssembly.RuntimeError('unreachable') }))
+const throwTrap = () => void setTimeout(() => { throw new WebAssembly.RuntimeError('unreachable') })
+const trap = async (page) => (await worker(page)).evaluate(throwTrap)
 
 /** The driver hears of an ended worker a little later than the page; a worker that stays fails by timeout. */
 const workersEnd = async (page) => {
@@ -84,11 +84,12 @@ test('a worker that ends again and again is given up with a clear error, and ite
   withPage(async (page) => {
     await begin(page)
     await page.evaluate(() => void (globalThis.told = failure(following)))
-    for (let ends = 0; ends < 5; ends++) {
+    let running = await worker(page)
+    for (let ends = 1; ends <= 5; ends++) {
       await page.evaluate(() => node.documents.list())
-      await trap(page)
-      await page.waitForFunction(() => node.status.peers.length === 0)
-      if (ends < 4) await page.waitForEvent('worker')
+      const next = ends < 5 ? page.waitForEvent('worker') : undefined
+      await running.evaluate(throwTrap)
+      running = await next
     }
     const error = await page.evaluate(() => told)
     assert.equal(error.code, 'worker-crashed')
@@ -119,6 +120,17 @@ test('a module that is not there makes createNode fail with a code, a hint and t
     assert.equal(error.code, 'wasm-unavailable')
     assert.match(error.message, /nowhere\.wasm.*404/)
     assert.match(error.hint, /wasmUrl/)
+  }))
+
+test('options that make no sense are refused before anything starts', () =>
+  withPage(async (page) => {
+    const codes = await page.evaluate(async () => [
+      (await failure(ostrakon.createNode({ peers: '/ip4/127.0.0.1' }))).code,
+      (await failure(ostrakon.createNode({ wasmUrl: 'http://[' }))).code,
+      (await failure(ostrakon.createNode({ timeout: NaN }))).code,
+    ])
+    assert.deepEqual(codes, ['invalid-argument', 'invalid-argument', 'invalid-argument'])
+    assert.equal(page.workers().length, 0)
   }))
 
 test('a start that is aborted or takes too long leaves no worker behind', () =>

@@ -154,6 +154,7 @@ export class Client {
       if (current()) this.#crashed(crash('a message could not be read'))
     }
     const ready = (await this.#request('start', [this.options], { signal, timeout: this.startTimeout })) as Ready
+    if (!current()) return
     this.#running = true
     this.#startedAt = performance.now()
     this.listener.ready(ready)

@@ -19,12 +19,25 @@ export async function createNode(options: NodeOptions = {}): Promise<Node> {
       hint: 'Importing the package is safe anywhere; call createNode only in the browser.',
     })
   }
-  // Bundlers find both files by these very words.
-  const wasm = wasmUrl === undefined ? new URL('./ostrakon_bg.wasm', import.meta.url) : new URL(wasmUrl, globalThis.document?.baseURI ?? location.href)
   const spawn = () =>
     workerUrl === undefined
       ? new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })
       : new Worker(workerUrl, { type: 'module' })
-  const start = { network, peers: [...peers], name, wasmUrl: wasm.href }
+  const start = { network, peers: listed(peers), name, wasmUrl: wasmAddress(wasmUrl) }
   return new NodeHandle((listener) => new Client(spawn, start, timeout, listener)).open(signal)
+}
+
+// Bundlers find the worker and the module by the very words `new URL('./…', import.meta.url)`.
+function wasmAddress(given: URL | string | undefined): string {
+  if (given === undefined) return new URL('./ostrakon_bg.wasm', import.meta.url).href
+  try {
+    return new URL(given, globalThis.document?.baseURI ?? location.href).href
+  } catch (cause) {
+    throw new OstrakonError('invalid-argument', `wasmUrl is no address: ${given}`, { cause })
+  }
+}
+
+function listed(peers: unknown): string[] {
+  if (Array.isArray(peers) && peers.every((peer) => typeof peer === 'string')) return peers
+  throw new OstrakonError('invalid-argument', 'peers is a list of multiaddresses')
 }

@@ -27,7 +27,7 @@ export class NodeHandle implements T.Node {
     const call = this.#client.call.bind(this.#client)
     this.documents = {
       list: (options) => call('documents', [], options) as Promise<T.DocumentSummary[]>,
-      forget: (id, options) => call('forget', [id], options),
+      forget: (id, options) => call('forget', [String(id)], options),
     }
   }
 
@@ -46,7 +46,7 @@ export class NodeHandle implements T.Node {
 
   async load(ref: string, { atTime, timeout = 30_000, signal }: T.LoadOptions = {}): Promise<T.Document> {
     // No deadline at all is the longest that a timer can wait, for the core.
-    const args: [string, number, number | undefined] = [ref, Math.min(timeout, 2 ** 31 - 1), atTime]
+    const args: [string, number, number | undefined] = [String(ref), Math.min(timeout, 2 ** 31 - 1), atTime]
     const data = await this.#client.call('load', args, { timeout: timeout < 0 ? timeout : timeout + GRACE, ...(signal ? { signal } : {}) })
     return new DocumentState(this.#client, data as Data)
   }
@@ -59,7 +59,7 @@ export class NodeHandle implements T.Node {
   }
 
   exportCar(id: string, options?: T.CallOptions): Promise<Uint8Array> {
-    return this.#client.call('exportCar', [id], options)
+    return this.#client.call('exportCar', [String(id)], options)
   }
 
   on<Type extends keyof T.NodeEvents>(type: Type, listener: (event: T.NodeEvents[Type]) => void): () => void {
