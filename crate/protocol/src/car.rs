@@ -152,3 +152,6 @@ fn read_header(bytes: &[u8]) -> Result<Vec<Cid>, CarError> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

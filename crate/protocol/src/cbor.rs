@@ -40,9 +40,6 @@ pub enum CborError {
     /// A map key is not text.
     #[error("a map key is not text")]
     KeyNotText,
-    /// Text is not UTF-8.
-    #[error("text is not UTF-8")]
-    NotUtf8,
     /// A tag other than 42.
     #[error("the tag {0} is not allowed")]
     UnknownTag(u64),
@@ -76,7 +73,6 @@ impl CborError {
             Self::Indefinite => "cbor-indefinite",
             Self::DuplicateKey(_) => "cbor-duplicate-key",
             Self::KeyNotText => "cbor-key-not-text",
-            Self::NotUtf8 => "cbor-not-utf8",
             Self::UnknownTag(_) => "cbor-unknown-tag",
             Self::BadCid => "cbor-bad-cid",
             Self::UnknownSimple(_) => "cbor-unknown-simple",
@@ -163,10 +159,11 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
+    /// Text as js reads it: what is no UTF-8 is replaced, a byte order mark at the start is dropped.
     fn text(&mut self, info: u8) -> Result<String, CborError> {
         let length = self.argument(info)?;
-        let text = std::str::from_utf8(self.take(length)?).map_err(|_| CborError::NotUtf8)?;
-        Ok(text.to_owned())
+        let text = String::from_utf8_lossy(self.take(length)?);
+        Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
     }
 
     fn value(&mut self, depth: usize) -> Result<Ipld, CborError> {
@@ -208,7 +205,10 @@ impl<'a> Reader<'a> {
                 return Err(CborError::DuplicateKey(key));
             }
             let value = self.value(depth)?;
-            map.insert(key, value);
+            // In js this key sets the prototype of the object instead of becoming a part of it.
+            if key != "__proto__" {
+                map.insert(key, value);
+            }
         }
         Ok(Ipld::Map(map))
     }
@@ -334,3 +334,6 @@ fn write_head(out: &mut Vec<u8>, major: u8, argument: u64) {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -85,3 +85,76 @@ fn float_to_json(float: f64) -> Value {
     }
     Number::from_f64(float).map_or(Value::Null, Value::Number)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn numbers_are_printed_as_js_prints_them() {
+        let printed = |value: Ipld| to_json(&value).to_string();
+        assert_eq!(printed(Ipld::Float(1.0)), "1");
+        assert_eq!(printed(Ipld::Float(-0.0)), "0");
+        assert_eq!(printed(Ipld::Float(0.1)), "0.1");
+        assert_eq!(
+            printed(Ipld::Float(9_007_199_254_740_992.0)),
+            "9007199254740992"
+        );
+        assert_eq!(
+            printed(Ipld::Float(-9_223_372_036_854_775_808.0)),
+            "-9223372036854775808"
+        );
+        assert_eq!(printed(Ipld::Float(1e300)), "1e+300");
+        assert_eq!(
+            printed(Ipld::Integer(i128::from(u64::MAX))),
+            "18446744073709551615"
+        );
+    }
+
+    #[test]
+    fn numbers_are_read_as_js_encodes_them() {
+        let read = |text: &str| from_json(&serde_json::from_str(text).unwrap()).unwrap();
+        assert_eq!(read("1.0"), Ipld::Integer(1));
+        assert_eq!(read("-0.0"), Ipld::Integer(0));
+        assert_eq!(read("1e3"), Ipld::Integer(1000));
+        assert_eq!(
+            read("9007199254740991"),
+            Ipld::Integer(9_007_199_254_740_991)
+        );
+        assert_eq!(
+            read("9007199254740993"),
+            Ipld::Float(9_007_199_254_740_992.0)
+        );
+        assert_eq!(read("0.5"), Ipld::Float(0.5));
+    }
+
+    #[test]
+    fn links_and_bytes_are_shown_as_json_stringify_shows_them() {
+        let cid = *crate::Block::dag_cbor(&b"\xa0"[..]).unwrap().cid();
+        assert_eq!(to_json(&Ipld::Link(cid)), json!({ "/": cid.to_string() }));
+        assert_eq!(
+            to_json(&Ipld::Bytes(vec![7, 255])),
+            json!({ "0": 7, "1": 255 })
+        );
+    }
+
+    #[test]
+    fn json_nested_too_deep_is_refused() {
+        let nested = |depth| (0..depth).fold(Value::Null, |inner, _| json!([inner]));
+        assert!(from_json(&nested(cbor::MAX_DEPTH)).is_ok());
+        assert_eq!(
+            from_json(&nested(cbor::MAX_DEPTH + 1)),
+            Err(CborError::TooDeep)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn json_that_was_shown_is_read_again(value in crate::cbor::tests::any_ipld()) {
+            let once = from_json(&to_json(&value)).unwrap();
+            prop_assert_eq!(from_json(&to_json(&once)), Ok(once));
+        }
+    }
+}

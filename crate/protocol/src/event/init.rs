@@ -37,16 +37,17 @@ impl TryFrom<Map> for Header {
     type Error = EventError;
 
     fn try_from(fields: Map) -> Result<Self, EventError> {
-        let Some(Ipld::List(list)) = fields.get("controllers") else {
-            return Err(EventError::Missing("header.controllers"));
+        const FIELD: &str = "header.controllers";
+        let list = match fields.get("controllers") {
+            Some(Ipld::List(list)) => list,
+            Some(_) => return Err(EventError::BadField(FIELD)),
+            None => return Err(EventError::Missing(FIELD)),
         };
-        let controllers = list
-            .iter()
-            .map(|item| match item {
-                Ipld::String(did) => Ok(did.clone()),
-                _ => Err(EventError::BadField("header.controllers")),
-            })
-            .collect::<Result<_, _>>()?;
+        let text = |item: &Ipld| match item {
+            Ipld::String(did) => Ok(did.clone()),
+            _ => Err(EventError::BadField(FIELD)),
+        };
+        let controllers = list.iter().map(text).collect::<Result<_, _>>()?;
         Ok(Self {
             controllers,
             fields,

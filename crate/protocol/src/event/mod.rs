@@ -138,3 +138,6 @@ fn link(value: Ipld, name: &'static str) -> Result<Cid, EventError> {
         _ => Err(EventError::BadField(name)),
     }
 }
+
+#[cfg(test)]
+mod tests;
