@@ -84,6 +84,7 @@ impl Block {
         if bytes.len() > MAX_BLOCK_BYTES {
             return Err(BlockError::TooLarge(bytes.len()));
         }
+        // Never an error: a multihash has room for 64 bytes, the digest has 32.
         let hash = Multihash::wrap(SHA2_256, Sha256::digest(&bytes).as_slice())
             .map_err(|_| BlockError::TooLarge(bytes.len()))?;
         Ok(Self {

@@ -2,7 +2,8 @@
 //!
 //! A CAR comes from a file or a stranger. It can claim frames of 2^60 bytes, end anywhere, hold blocks under wrong names,
 //! or repeat small frames without end. A frame may have [`MAX_FRAME_BYTES`], the header [`MAX_ROOTS`] roots, the whole
-//! [`MAX_BLOCKS`] blocks; nothing is reserved on a claim, and no block is handed out that does not hash to its name.
+//! [`MAX_BLOCKS`] blocks and [`MAX_REFUSED`] others; nothing is reserved on a claim, and no block is handed out that does
+//! not hash to its name.
 
 use bytes::Bytes;
 use cid::Cid;
@@ -16,6 +17,8 @@ use crate::event::Map;
 pub const MAX_FRAME_BYTES: usize = 4 << 20;
 /// Most blocks in one archive.
 pub const MAX_BLOCKS: usize = 1 << 20;
+/// Most frames that may hold no block; with more, the archive is not worth reading.
+pub const MAX_REFUSED: usize = 1_000;
 /// Most roots in one archive.
 pub const MAX_ROOTS: usize = 10_000;
 
@@ -40,6 +43,9 @@ pub enum CarError {
     /// More roots than [`MAX_ROOTS`].
     #[error("more than {MAX_ROOTS} roots")]
     TooManyRoots,
+    /// More than [`MAX_REFUSED`] frames hold no block of their name.
+    #[error("more than {MAX_REFUSED} frames do not hold the block they name")]
+    TooManyRefused,
     /// More blocks than [`MAX_BLOCKS`].
     #[error("more than {MAX_BLOCKS} blocks")]
     TooManyBlocks,
@@ -55,6 +61,7 @@ impl CarError {
             Self::BadHeader => "car-bad-header",
             Self::BadCid => "car-bad-cid",
             Self::TooManyRoots => "car-too-many-roots",
+            Self::TooManyRefused => "car-too-many-refused",
             Self::TooManyBlocks => "car-too-many-blocks",
         }
     }
@@ -84,6 +91,7 @@ pub fn read(mut bytes: &[u8]) -> Result<Car, CarError> {
         let cid = Cid::read_bytes(&mut body).map_err(|_| CarError::BadCid)?;
         match Block::verify(cid, Bytes::copy_from_slice(body)) {
             Ok(block) => car.blocks.push(block),
+            Err(_) if car.refused.len() == MAX_REFUSED => return Err(CarError::TooManyRefused),
             Err(error) => car.refused.push((cid, error)),
         }
     }

@@ -52,6 +52,17 @@ fn an_archive_cut_anywhere_is_refused_or_ends_between_frames() {
 }
 
 #[test]
+fn an_archive_of_nothing_but_wrong_blocks_is_given_up() {
+    let mut bytes = write(&[], []);
+    for _ in 0..MAX_REFUSED {
+        push_frame(&mut bytes, &block(0).cid().to_bytes(), b"wrong");
+    }
+    assert_eq!(read(&bytes).unwrap().refused.len(), MAX_REFUSED);
+    push_frame(&mut bytes, &block(0).cid().to_bytes(), b"wrong");
+    assert_eq!(read(&bytes), Err(CarError::TooManyRefused));
+}
+
+#[test]
 fn a_claim_of_2_to_the_60_bytes_is_refused_at_once() {
     let mut bytes = sample();
     let mut buffer = unsigned_varint::encode::u64_buffer();

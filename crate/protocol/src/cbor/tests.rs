@@ -80,6 +80,22 @@ fn every_malformed_input_is_refused_for_its_own_reason() {
     }
 }
 
+/// Where js reads more than we do (DEVIATIONS.md): links that no encoder writes. Nesting is bounded further below.
+#[test]
+fn links_that_js_reads_and_we_do_not() {
+    let identity_of_65_bytes = format!("d82a584600015500{:02x}{}", 65, "00".repeat(65));
+    let cases = [
+        (
+            "d82a470001d500000100",
+            "a number inside the CID is not in its shortest form",
+        ),
+        (&identity_of_65_bytes, "the digest has more than 64 bytes"),
+    ];
+    for (input, why) in cases {
+        assert_eq!(read(input), Err(CborError::BadCid), "{why}");
+    }
+}
+
 #[test]
 fn claims_that_the_bytes_do_not_keep_are_refused_at_once() {
     for head in ["5b", "7b", "9b", "bb"] {

@@ -14,7 +14,7 @@ pub use reference::DocumentRef;
 pub use stream::StreamId;
 pub use stream_type::StreamType;
 
-use cid::{Cid, Version};
+use cid::Cid;
 use multibase::Base;
 
 /// Longest text read as an id. The longest real one, with `?commit=`, has about 210 letters.
@@ -112,7 +112,7 @@ fn parse_cid(text: &str) -> Result<Cid, IdError> {
     let (_, bytes) = multibase::decode(text).map_err(|_| IdError::BadCid)?;
     let mut rest = bytes.as_slice();
     let cid = read_cid(&mut rest)?;
-    if !rest.is_empty() || cid.version() != Version::V1 {
+    if !rest.is_empty() {
         return Err(IdError::BadCid);
     }
     Ok(cid)
