@@ -115,7 +115,7 @@ impl Finder {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use ostrakon_protocol::block::Block;

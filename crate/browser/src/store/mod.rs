@@ -5,6 +5,13 @@
 //! agree is a `store-corrupt` that names it. A database that was deleted is `store-gone` at the next call, never a
 //! new empty one behind the node's back.
 
+#[cfg(target_arch = "wasm32")]
+mod database;
 pub mod finder;
+#[cfg(target_arch = "wasm32")]
+mod indexed_db;
 pub mod pack;
 pub mod row;
+
+#[cfg(target_arch = "wasm32")]
+pub use indexed_db::IndexedDb;

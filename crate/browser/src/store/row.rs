@@ -2,13 +2,14 @@
 //! after one read, and what a document holds is known without opening a pack.
 //!
 //! What can be wrong: the bytes come from a disk that others may have touched. The list is as long as the bytes at hand
-//! allow, its numbers only ever name packs of this document, and sums of them saturate.
+//! allow, its numbers only ever name packs of this document, and sums of them are made in 64 bits.
 //!
-//! Layout, numbers little-endian: `OSRW`, version `u8`, number of packs `u32`; for each pack its sequence, its bytes and
-//! its blocks, `u32` each; then the record, as the node writes it.
+//! Layout, numbers little-endian: `OSRW`, version `u8`, number of packs `u32`; for each pack its sequence, the bytes of its
+//! blocks and their number, `u32` each; then the record, as the node writes it.
 
 const MAGIC: &[u8; 4] = b"OSRW";
-const VERSION: u8 = 1;
+/// The format this version writes, and the newest it reads.
+pub const VERSION: u8 = 1;
 
 /// Below this a pack counts as small and may be merged; at least half a full pack would be wasted effort to move again.
 pub const SMALL_PACK_BYTES: u32 = 128 * 1024;
@@ -37,7 +38,7 @@ pub enum RowError {
 pub struct PackInfo {
     /// Its place among the packs of its document, second part of its key.
     pub sequence: u32,
-    /// Its size in bytes, index included.
+    /// Bytes of the blocks in it.
     pub bytes: u32,
     /// How many blocks are in it.
     pub blocks: u32,
@@ -126,7 +127,7 @@ impl Row {
         self.packs.iter().map(|pack| u64::from(pack.blocks)).sum()
     }
 
-    /// Bytes of all packs.
+    /// Bytes of all blocks.
     pub fn bytes(&self) -> u64 {
         self.packs.iter().map(|pack| u64::from(pack.bytes)).sum()
     }
@@ -138,7 +139,7 @@ fn number(rest: &mut &[u8]) -> Result<u32, RowError> {
     Ok(u32::from_le_bytes(*head))
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
 

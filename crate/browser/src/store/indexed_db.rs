@@ -1,0 +1,455 @@
+//! [`IndexedDb`]: the node's [`Store`] in a browser.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::rc::Rc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cid::Cid;
+use futures::future::{join, join_all};
+use js_sys::Uint8Array;
+use ostrakon_node::store::{Change, Record, Store, StoreError, Stored, Usage};
+use ostrakon_protocol::block::Block;
+use ostrakon_protocol::id::StreamId;
+use rexie::{Rexie, Transaction, TransactionMode};
+use wasm_bindgen::JsValue;
+
+use super::database::{self, INDEX, KEYS, PACKS, RECORDS, Write, begin, key, keys, meaning, run};
+use super::finder::{self, Finder, Name};
+use super::pack::{self, Entry, Pack, PackError};
+use super::row::{self, PackInfo, Row, RowError};
+
+/// Packs kept in memory for peers who ask for one block after another; each has at most `MAX_PACK_BYTES`.
+const CACHED_PACKS: usize = 4;
+
+/// A database of this origin. Clones share it; it is closed when the last of them and all work under way is done.
+#[derive(Clone)]
+pub struct IndexedDb(Rc<Inner>);
+
+struct Inner {
+    database: Option<Rexie>,
+    finder: RefCell<Finder>,
+    cache: RefCell<VecDeque<(Rc<str>, u32, Rc<Pack>)>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(database) = self.database.take() {
+            database.close();
+        }
+    }
+}
+
+impl IndexedDb {
+    /// Opens a database, making it if there is none. Fails with `store-newer` if a newer version of Ostrakon made it.
+    pub async fn open(name: &str) -> Result<IndexedDb, StoreError> {
+        let database = Some(database::open(name).await?);
+        let (finder, cache) = Default::default();
+        Ok(IndexedDb(Rc::new(Inner {
+            database,
+            finder,
+            cache,
+        })))
+    }
+
+    /// A secret of this tab, if it was kept.
+    pub async fn secret(&self, name: &'static str) -> Result<Option<Vec<u8>>, StoreError> {
+        let inner = self.0.clone();
+        run(async move {
+            let transaction = inner.begin(&[KEYS], TransactionMode::ReadOnly)?;
+            Ok(get(&transaction, KEYS, name.into())
+                .await?
+                .as_ref()
+                .and_then(database::bytes))
+        })
+        .await
+    }
+
+    /// Keeps a secret of this tab.
+    pub async fn keep_secret(&self, name: &'static str, secret: &[u8]) -> Result<(), StoreError> {
+        let (inner, value) = (self.0.clone(), Uint8Array::from(secret));
+        run(async move {
+            let transaction = inner.begin(&[KEYS], TransactionMode::ReadWrite)?;
+            let length = value.length() as usize;
+            database::commit(
+                transaction,
+                vec![Write::Put(KEYS, name.into(), value.into())],
+                length,
+            )
+            .await
+        })
+        .await
+    }
+}
+
+#[async_trait(?Send)]
+impl Store for IndexedDb {
+    async fn commit(&self, change: Change) -> Result<(), StoreError> {
+        let inner = self.0.clone();
+        match change {
+            Change::Put { record, blocks } => run(inner.put(record, blocks)).await,
+            Change::Forget(stream) => run(inner.forget(stream)).await,
+        }
+    }
+
+    async fn document(&self, id: &StreamId) -> Result<Option<Stored>, StoreError> {
+        run(self.0.clone().document(id.to_string())).await
+    }
+
+    async fn record(&self, id: &StreamId) -> Result<Option<Record>, StoreError> {
+        run(self.0.clone().record(id.to_string())).await
+    }
+
+    async fn block(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
+        run(self.0.clone().block(*cid)).await
+    }
+
+    async fn records(&self) -> Result<Vec<Record>, StoreError> {
+        let rows = run(self.0.clone().rows()).await?;
+        rows.iter()
+            .map(|(document, row)| record(document, row))
+            .collect()
+    }
+
+    async fn usage(&self) -> Result<Usage, StoreError> {
+        let rows = run(self.0.clone().rows()).await?;
+        Ok(Usage {
+            documents: rows.len() as u64,
+            blocks: rows.iter().map(|(_, row)| row.blocks()).sum(),
+            bytes: rows.iter().map(|(_, row)| row.bytes()).sum(),
+        })
+    }
+}
+
+impl Inner {
+    fn begin(&self, stores: &[&str], mode: TransactionMode) -> Result<Transaction, StoreError> {
+        begin(
+            self.database.as_ref().ok_or(StoreError::Gone)?,
+            stores,
+            mode,
+        )
+    }
+
+    async fn put(self: Rc<Self>, record: Record, blocks: Vec<Block>) -> Result<(), StoreError> {
+        let document = record.stream.to_string();
+        let transaction = self.begin(&[RECORDS, PACKS, INDEX], TransactionMode::ReadWrite)?;
+        let index = store(&transaction, INDEX)?;
+        let (row, names) = join(
+            get(&transaction, RECORDS, document.as_str().into()),
+            index.get_all(Some(keys(&document)?), None),
+        )
+        .await;
+        let mut row = row?.map_or(Ok(Row::default()), |value| read_row(&document, &value))?;
+        let names = names.map_err(|error| meaning(&error))?;
+        let mut sequence = next(&document, row.next())?;
+
+        let mut seen = HashSet::with_capacity(blocks.len());
+        let mut new: Vec<Entry> = blocks
+            .into_iter()
+            .filter(|block| seen.insert(*block.cid()))
+            .map(|block| (*block.cid(), block.bytes().clone()))
+            .collect();
+        let size = new.iter().map(|(_, bytes)| bytes.len()).sum();
+        let involved = involved(&document, &row, &names, &new)?;
+        let removed = make_way(&transaction, &document, &involved, &mut new).await?;
+
+        let mut writes = Vec::new();
+        for pack in removed {
+            row.packs.retain(|kept| kept.sequence != pack);
+            writes.push(Write::Delete(PACKS, key(&document, pack)));
+            writes.push(Write::Delete(INDEX, key(&document, pack)));
+        }
+        let mut places = Vec::new();
+        let mut rest = new.as_slice();
+        for pack in pack::write(&new) {
+            let (here, left) = rest.split_at(pack::fit(rest));
+            rest = left;
+            let names = finder::write(here.iter().map(|(cid, _)| cid));
+            let bytes: usize = here.iter().map(|(_, bytes)| bytes.len()).sum();
+            row.packs.push(PackInfo {
+                sequence,
+                bytes: bytes as u32,
+                blocks: here.len() as u32,
+            });
+            writes.push(Write::Put(PACKS, key(&document, sequence), value(&pack)));
+            writes.push(Write::Put(INDEX, key(&document, sequence), value(&names)));
+            places.push((sequence, here));
+            sequence = next(&document, sequence.checked_add(1))?;
+        }
+        row.record = record.to_bytes()?;
+        writes.push(Write::Put(
+            RECORDS,
+            document.as_str().into(),
+            value(&row.write()),
+        ));
+        database::commit(transaction, writes, size).await?;
+        let mut finder = self.finder.borrow_mut();
+        for (sequence, blocks) in places {
+            finder.insert(&document, sequence, blocks.iter().map(|(cid, _)| cid));
+        }
+        Ok(())
+    }
+
+    async fn forget(self: Rc<Self>, stream: StreamId) -> Result<(), StoreError> {
+        let document = stream.to_string();
+        let transaction = self.begin(&[RECORDS, PACKS, INDEX], TransactionMode::ReadWrite)?;
+        let range: JsValue = keys(&document)?.into();
+        let writes = vec![
+            Write::Delete(RECORDS, document.into()),
+            Write::Delete(PACKS, range.clone()),
+            Write::Delete(INDEX, range),
+        ];
+        database::commit(transaction, writes, 0).await?;
+        self.finder.borrow_mut().clear();
+        self.cache.borrow_mut().clear();
+        Ok(())
+    }
+
+    async fn document(self: Rc<Self>, document: String) -> Result<Option<Stored>, StoreError> {
+        let transaction = self.begin(&[RECORDS, PACKS], TransactionMode::ReadOnly)?;
+        let packs = store(&transaction, PACKS)?;
+        let (row, packs) = join(
+            get(&transaction, RECORDS, document.as_str().into()),
+            packs.get_all(Some(keys(&document)?), None),
+        )
+        .await;
+        let (Some(row), packs) = (row?, packs.map_err(|error| meaning(&error))?) else {
+            return Ok(None);
+        };
+        let row = read_row(&document, &row)?;
+        if packs.len() != row.packs.len() {
+            let message = format!("has {} packs and lists {}", packs.len(), row.packs.len());
+            return Err(corrupt(&document, message));
+        }
+        let mut blocks = Vec::new();
+        for (info, value) in row.packs.iter().zip(&packs) {
+            blocks.extend(read_pack(&document, info.sequence, value)?.entries());
+        }
+        Ok(Some(Stored {
+            record: record(&document, &row)?,
+            blocks,
+        }))
+    }
+
+    async fn record(self: Rc<Self>, document: String) -> Result<Option<Record>, StoreError> {
+        let transaction = self.begin(&[RECORDS], TransactionMode::ReadOnly)?;
+        match get(&transaction, RECORDS, document.as_str().into()).await? {
+            Some(row) => record(&document, &read_row(&document, &row)?).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn block(self: Rc<Self>, cid: Cid) -> Result<Option<Block>, StoreError> {
+        // What the map says may be stale if another connection wrote; then it is read anew, once.
+        for _ in 0..2 {
+            if self.finder.borrow().find(&cid).is_none() && !self.finder.borrow().is_complete() {
+                self.fill().await?;
+            }
+            let Some((document, sequence)) = self.finder.borrow().find(&cid) else {
+                return Ok(None);
+            };
+            let pack = self.pack(&document, sequence).await?;
+            if let Some(found) = pack.and_then(|pack| pack.get(&cid)) {
+                return found
+                    .map(Some)
+                    .map_err(|error| corrupt_pack(&document, sequence, error));
+            }
+            self.finder.borrow_mut().clear();
+            self.cache.borrow_mut().clear();
+        }
+        Ok(None)
+    }
+
+    /// One pack, from memory or disk.
+    async fn pack(
+        &self,
+        document: &Rc<str>,
+        sequence: u32,
+    ) -> Result<Option<Rc<Pack>>, StoreError> {
+        let cached = |(owner, number, _): &&(Rc<str>, u32, Rc<Pack>)| {
+            owner == document && *number == sequence
+        };
+        if let Some((_, _, pack)) = self.cache.borrow().iter().find(cached) {
+            return Ok(Some(pack.clone()));
+        }
+        let transaction = self.begin(&[PACKS], TransactionMode::ReadOnly)?;
+        let Some(value) = get(&transaction, PACKS, key(document, sequence)).await? else {
+            return Ok(None);
+        };
+        let pack = Rc::new(read_pack(document, sequence, &value)?);
+        let mut cache = self.cache.borrow_mut();
+        cache.truncate(CACHED_PACKS - 1);
+        cache.push_front((document.clone(), sequence, pack.clone()));
+        Ok(Some(pack))
+    }
+
+    /// Reads the names of all blocks.
+    async fn fill(&self) -> Result<(), StoreError> {
+        let generation = self.finder.borrow().generation();
+        let transaction = self.begin(&[INDEX], TransactionMode::ReadOnly)?;
+        let index = store(&transaction, INDEX)?;
+        let (keys, names) = join(index.get_all_keys(None, None), index.get_all(None, None)).await;
+        let keys = keys.map_err(|error| meaning(&error))?;
+        let names = names.map_err(|error| meaning(&error))?;
+        let packs: Vec<(String, u32, Vec<u8>)> = keys
+            .iter()
+            .zip(&names)
+            .filter_map(|(key, names)| {
+                let (document, sequence) = database::parts(key)?;
+                Some((document, sequence, database::bytes(names)?))
+            })
+            .collect();
+        let packs = packs
+            .iter()
+            .map(|(document, sequence, names)| (document.as_str(), *sequence, names.as_slice()));
+        self.finder.borrow_mut().fill(generation, packs);
+        Ok(())
+    }
+
+    /// Every document's row.
+    async fn rows(self: Rc<Self>) -> Result<Vec<(String, Row)>, StoreError> {
+        let transaction = self.begin(&[RECORDS], TransactionMode::ReadOnly)?;
+        let records = store(&transaction, RECORDS)?;
+        let (keys, rows) = join(
+            records.get_all_keys(None, None),
+            records.get_all(None, None),
+        )
+        .await;
+        let keys = keys.map_err(|error| meaning(&error))?;
+        let rows = rows.map_err(|error| meaning(&error))?;
+        let rows = keys.iter().zip(&rows).map(|(key, row)| {
+            let document = key.as_string().unwrap_or_default();
+            let row = read_row(&document, row)?;
+            Ok((document, row))
+        });
+        rows.collect()
+    }
+}
+
+fn store(transaction: &Transaction, name: &str) -> Result<rexie::Store, StoreError> {
+    transaction.store(name).map_err(|error| meaning(&error))
+}
+
+async fn get(
+    transaction: &Transaction,
+    name: &str,
+    key: JsValue,
+) -> Result<Option<JsValue>, StoreError> {
+    store(transaction, name)?
+        .get(key)
+        .await
+        .map_err(|error| meaning(&error))
+}
+
+fn value(bytes: &[u8]) -> JsValue {
+    Uint8Array::from(bytes).into()
+}
+
+/// The packs that a commit has to look into: those it merges (true), and those that seem to hold a block it brings.
+fn involved(
+    document: &str,
+    row: &Row,
+    names: &[JsValue],
+    new: &[Entry],
+) -> Result<Vec<(PackInfo, bool)>, StoreError> {
+    if names.len() != row.packs.len() {
+        let message = format!(
+            "lists {} packs and has names of {}",
+            row.packs.len(),
+            names.len()
+        );
+        return Err(corrupt(document, message));
+    }
+    let merged = row.merge(new.iter().map(|(_, bytes)| bytes.len()).sum());
+    let new: HashSet<Name> = new.iter().map(|(cid, _)| finder::name(cid)).collect();
+    let mut involved = Vec::new();
+    for (pack, names) in row.packs.iter().zip(names) {
+        let merge = merged.contains(pack);
+        let names = database::bytes(names).unwrap_or_default();
+        if merge || names.as_chunks().0.iter().any(|name| new.contains(name)) {
+            involved.push((*pack, merge));
+        }
+    }
+    Ok(involved)
+}
+
+/// Leaves in `new` what must be written and says which packs it replaces. A block that is there already and whole is
+/// taken out of `new`; one whose bytes have changed on disk has its pack written anew. Nothing that is moved is hashed:
+/// damage stays as visible as it was. A pack that can't be read at all stays too, and is reported when it is asked for.
+async fn make_way(
+    transaction: &Transaction,
+    document: &str,
+    involved: &[(PackInfo, bool)],
+    new: &mut Vec<Entry>,
+) -> Result<Vec<u32>, StoreError> {
+    let packs = involved
+        .iter()
+        .map(|(pack, _)| get(transaction, PACKS, key(document, pack.sequence)));
+    let brought: HashMap<Cid, Bytes> = new.iter().cloned().collect();
+    let (mut removed, mut moved, mut present) = (Vec::new(), Vec::new(), HashSet::new());
+    for ((pack, merge), value) in involved.iter().zip(join_all(packs).await) {
+        let Ok(old) = read_pack(document, pack.sequence, &value?.unwrap_or_default()) else {
+            continue;
+        };
+        let replaced = |(cid, bytes): Entry| brought.get(&cid).is_some_and(|new| *new != bytes);
+        if *merge || old.entries().any(replaced) {
+            removed.push(pack.sequence);
+            moved.extend(old.entries().filter(|(cid, _)| !brought.contains_key(cid)));
+        } else {
+            present.extend(old.entries().map(|(cid, _)| cid));
+        }
+    }
+    new.retain(|(cid, _)| !present.contains(cid));
+    moved.append(new);
+    *new = moved;
+    Ok(removed)
+}
+
+fn next(document: &str, sequence: Option<u32>) -> Result<u32, StoreError> {
+    sequence.ok_or_else(|| corrupt(document, "has no number left for a pack"))
+}
+
+fn read_pack(document: &str, sequence: u32, value: &JsValue) -> Result<Pack, StoreError> {
+    let bytes = database::bytes(value)
+        .ok_or_else(|| corrupt_pack(document, sequence, "it is not bytes"))?;
+    match Pack::read(bytes) {
+        Err(PackError::Newer(found)) => Err(newer(found, pack::VERSION)),
+        read => read.map_err(|error| corrupt_pack(document, sequence, error)),
+    }
+}
+
+fn read_row(document: &str, value: &JsValue) -> Result<Row, StoreError> {
+    let bytes =
+        database::bytes(value).ok_or_else(|| corrupt(document, "has a row that is not bytes"))?;
+    match Row::read(&bytes) {
+        Err(RowError::Newer(found)) => Err(newer(found, row::VERSION)),
+        read => read.map_err(|error| corrupt(document, format!("has a damaged row: {error}"))),
+    }
+}
+
+fn record(document: &str, row: &Row) -> Result<Record, StoreError> {
+    let record = Record::from_bytes(&row.record)?;
+    if record.stream.to_string() != document {
+        return Err(corrupt(
+            document,
+            format!("has the record of {}", record.stream),
+        ));
+    }
+    Ok(record)
+}
+
+fn newer(found: u8, known: u8) -> StoreError {
+    StoreError::Newer {
+        found: found.into(),
+        known: known.into(),
+    }
+}
+
+fn corrupt(document: &str, what: impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt(format!("document {document} {what}"))
+}
+
+fn corrupt_pack(document: &str, sequence: u32, why: impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt(format!("pack {document}/{sequence}: {why}"))
+}
