@@ -618,3 +618,6 @@ fn shorten(mut text: String) -> String {
     text.retain(|letter| !letter.is_control());
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,8 @@
 //! - send wrong bytes or blocks nobody wants: each block is hashed, a block not asked for is dropped and counted;
 //! - want everything, again and again: [`MAX_WANTS_SERVED`], [`MAX_ANSWERING`], [`MAX_QUEUE_BYTES`],
 //!   [`MAX_PRESENCES`]; and it gets no more than it reads;
-//! - never answer, or say that it has nothing: [`PATIENCE`], [`ANSWER_TIMEOUT`], [`LONGEST_ANSWER`], and another peer is
-//!   asked.
+//! - never answer, or say that it has nothing: [`PATIENCE`], [`LONGEST_PATIENCE`], [`ANSWER_TIMEOUT`],
+//!   [`LONGEST_ANSWER`], and another peer is asked.
 
 mod behaviour;
 mod frame;
@@ -67,8 +67,11 @@ pub const MAX_WANTS_SENT: usize = 512;
 pub const PATIENCE: Duration = Duration::from_secs(1);
 /// Silence after which a peer counts as not having a block.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long one block may take at a peer that keeps sending others.
-pub const LONGEST_ANSWER: Duration = Duration::from_secs(30);
+/// How long one block may take at a peer that keeps sending others, before a second is asked as well.
+pub const LONGEST_PATIENCE: Duration = Duration::from_secs(10);
+/// How long one block may take at a peer that keeps sending others. Long, for hundreds of large blocks may be on their
+/// way over a slow line.
+pub const LONGEST_ANSWER: Duration = Duration::from_secs(120);
 
 /// What a peer wants to know about a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,8 @@ use web_time::Instant;
 
 use super::message::Entry;
 use super::{
-    ANSWER_TIMEOUT, ENTRIES_PER_MESSAGE, LONGEST_ANSWER, MAX_WANTS_SENT, PATIENCE, WantKind,
+    ANSWER_TIMEOUT, ENTRIES_PER_MESSAGE, LONGEST_ANSWER, LONGEST_PATIENCE, MAX_WANTS_SENT,
+    PATIENCE, WantKind,
 };
 
 /// How far past answers count; see [`Peer::faith`].
@@ -137,6 +138,9 @@ impl Wants {
     }
 
     pub(super) fn connected(&mut self, id: PeerId, now: Instant) {
+        if self.peers.contains_key(&id) {
+            return;
+        }
         let peer = Peer {
             speaks: true,
             open: HashSet::new(),
@@ -217,7 +221,7 @@ impl Wants {
                     silent.push((*id, *cid));
                 } else if *patient
                     && (quiet >= PATIENCE
-                        || now.saturating_duration_since(*since) >= LONGEST_ANSWER / 3)
+                        || now.saturating_duration_since(*since) >= LONGEST_PATIENCE)
                 {
                     *patient = false;
                     self.restless.push_back(*cid);
@@ -265,9 +269,9 @@ impl Wants {
 
     /// Gives each restless want a peer, or gives it up.
     fn settle(&mut self, now: Instant, most_stuck: usize) {
-        let mut stuck = 0;
+        let mut stuck = Vec::new();
         for _ in 0..self.restless.len() {
-            if stuck >= most_stuck {
+            if stuck.len() >= most_stuck {
                 break;
             }
             let Some(cid) = self.restless.pop_front() else {
@@ -307,8 +311,7 @@ impl Wants {
                 .map(|(id, _)| *id);
             match best.and_then(|id| Some((id, self.peers.get_mut(&id)?))) {
                 Some((_, peer)) if peer.open.len() >= MAX_WANTS_SENT => {
-                    stuck += 1;
-                    self.restless.push_back(cid);
+                    stuck.push(cid);
                 }
                 Some((id, peer)) => {
                     want.asks.insert(
@@ -340,6 +343,9 @@ impl Wants {
                     self.missing.push_back(cid);
                 }
             }
+        }
+        for cid in stuck.into_iter().rev() {
+            self.restless.push_front(cid);
         }
     }
 

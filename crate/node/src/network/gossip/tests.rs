@@ -208,3 +208,42 @@ fn repeated_tips_are_dropped_until_they_are_forgotten() {
     assert_eq!(tips.seen.len(), TIPS_REMEMBERED);
     assert!(tips.hear(&stream(), &tip(0)), "the oldest gave way");
 }
+
+#[test]
+fn any_bytes_are_a_message_or_refused() {
+    bolero::check!().for_each(|bytes: &[u8]| {
+        if let Ok(message) = Message::parse(bytes) {
+            assert_eq!(Message::parse(&message.to_bytes()), Ok(message));
+        }
+    });
+}
+
+#[test]
+fn any_damage_to_a_message_leaves_a_message_or_is_refused() {
+    let whole = [
+        Message::Update {
+            stream: stream(),
+            tip: tip(0),
+            model: Some(stream()),
+        },
+        Message::query(stream()),
+        Message::response("x", &stream(), tip(0)),
+        Message::KeepAlive {
+            ts: 1.5,
+            ver: "6".to_owned(),
+            ipfs_ver: "0".to_owned(),
+        },
+    ];
+    bolero::check!()
+        .with_type()
+        .for_each(|(which, edits): &(u8, Vec<(u16, u8)>)| {
+            let mut bytes = whole[usize::from(*which) % whole.len()].to_bytes();
+            for (place, value) in edits {
+                let place = usize::from(*place) % bytes.len();
+                bytes[place] = *value;
+            }
+            if let Ok(message) = Message::parse(&bytes) {
+                assert_eq!(Message::parse(&message.to_bytes()), Ok(message));
+            }
+        });
+}

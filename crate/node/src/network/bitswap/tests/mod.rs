@@ -1,5 +1,7 @@
 //! Bitswap between swarms in one process, honest and hostile ones.
 
+mod books;
+mod fuzz;
 mod hostile;
 mod swarms;
 
