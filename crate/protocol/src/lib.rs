@@ -38,9 +38,16 @@ pub mod id;
 pub mod jose;
 pub mod json;
 pub mod patch;
+pub mod refusal;
+pub mod state;
 
+pub use anchor::{AnchorAnswer, Anchors, Unasked};
 pub use block::{Block, Blocks, MAX_BLOCK_BYTES};
+pub use chain::{Chain, Step, Walk};
 pub use cid::Cid;
+pub use document::{Document, Heard, World};
 pub use event::Event;
 pub use id::{CommitId, DocumentRef, StreamId, StreamType};
 pub use ipld_core::ipld::Ipld;
+pub use refusal::{Need, Reason, Refusal};
+pub use state::{Kind, LogEntry, State, TimeStatus};

@@ -1,0 +1,134 @@
+//! Which of two branches wins (PROTOCOL §6.2, rules 3 to 6).
+//!
+//! Only valid events are compared. An anchor that nobody asked a chain about (*claimed*) makes no branch anchored, and does
+//! not make it longer either: else a stranger, who can write as many of them as he likes, could roll a document back.
+
+use std::cmp::Ordering;
+
+use cid::Cid;
+
+/// What counts about a branch: its events after the fork, oldest first. The better one is the lesser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The time of the first proven time event.
+    anchored: Option<u64>,
+    /// Events up to and including it; all if there is none.
+    length: usize,
+    /// The bytes of the last CID, as JavaScript compares them.
+    last: String,
+}
+
+impl Standing {
+    /// Of the events after a fork, *newest first*: the CID, the proven time of a time event, whether it counts.
+    pub(crate) fn of<'a>(events: impl Iterator<Item = (&'a Cid, Mark)>) -> Self {
+        let mut standing = Self {
+            anchored: None,
+            length: 0,
+            last: String::new(),
+        };
+        for (cid, mark) in events {
+            if standing.last.is_empty() {
+                standing.last = js_text(cid);
+            }
+            match mark {
+                Mark::Claimed => {}
+                Mark::Counts => standing.length = standing.length.saturating_add(1),
+                // What comes after the first anchor does not count; this is the first one so far.
+                Mark::Proven(time) => {
+                    standing.anchored = Some(time);
+                    standing.length = 1;
+                }
+            }
+        }
+        standing
+    }
+}
+
+/// What an event means for its branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// Written by a controller.
+    Counts,
+    /// A time event with a proven time, in unix seconds.
+    Proven(u64),
+    /// A time event that nobody asked a chain about.
+    Claimed,
+}
+
+impl Ord for Standing {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let anchored = match (self.anchored, other.anchored) {
+            (Some(a), Some(b)) => a.cmp(&b),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => Ordering::Equal,
+        };
+        anchored
+            .then_with(|| other.length.cmp(&self.length))
+            .then_with(|| self.last.cmp(&other.last))
+    }
+}
+
+impl PartialOrd for Standing {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// `<` of JavaScript on byte arrays compares this text, not the bytes: 100 comes before 20, and 10 before 9.
+fn js_text(cid: &Cid) -> String {
+    let bytes: Vec<String> = cid.to_bytes().iter().map(u8::to_string).collect();
+    bytes.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use multihash::Multihash;
+
+    use super::*;
+    use crate::block::{DAG_CBOR, SHA2_256};
+
+    fn cid(first: u8) -> Cid {
+        let mut digest = [0; 32];
+        digest[0] = first;
+        Cid::new_v1(DAG_CBOR, Multihash::wrap(SHA2_256, &digest).unwrap())
+    }
+
+    fn standing(events: &[(u8, Mark)]) -> Standing {
+        let cids: Vec<Cid> = events.iter().map(|(first, _)| cid(*first)).collect();
+        Standing::of(cids.iter().zip(events.iter().map(|(_, mark)| *mark)).rev())
+    }
+
+    #[test]
+    fn an_anchored_branch_beats_a_longer_one_that_is_not() {
+        let anchored = standing(&[(1, Mark::Proven(9))]);
+        assert!(anchored < standing(&[(0, Mark::Counts); 5]));
+    }
+
+    #[test]
+    fn the_first_anchor_decides_however_early_a_later_one_is() {
+        let early = standing(&[(1, Mark::Proven(5))]);
+        assert!(early < standing(&[(0, Mark::Proven(6)), (0, Mark::Proven(1))]));
+    }
+
+    #[test]
+    fn what_comes_after_the_first_anchor_does_not_make_a_branch_longer() {
+        let short = standing(&[(0, Mark::Counts), (1, Mark::Proven(5))]);
+        let tail = standing(&[(0, Mark::Proven(5)), (0, Mark::Counts), (0, Mark::Counts)]);
+        assert!(short < tail);
+    }
+
+    #[test]
+    fn the_last_cid_decides_between_equals_as_javascript_compares_it() {
+        for (better, worse) in [(10, 9), (100, 20), (1, 2)] {
+            let better = standing(&[(255, Mark::Counts), (better, Mark::Counts)]);
+            assert!(better < standing(&[(0, Mark::Counts), (worse, Mark::Counts)]));
+        }
+    }
+
+    #[test]
+    fn anchors_nobody_was_asked_about_count_for_nothing() {
+        let claims = standing(&[(0, Mark::Claimed); 9]);
+        assert!(standing(&[(1, Mark::Counts)]) < claims);
+    }
+}

@@ -1,0 +1,233 @@
+use std::collections::HashSet;
+
+use cid::Cid;
+
+use super::{Chain, ChainError, Link};
+use crate::StreamId;
+use crate::anchor::{AnchorError, Found, Witness};
+use crate::block::{Block, Blocks};
+use crate::document::Document;
+use crate::event::{Data, Decoded, Event, Time, Unreadable, decode};
+
+/// Most events of one branch. The longest documents known have a few thousand.
+pub const MAX_EVENTS: usize = 65_536;
+/// Most bytes of blocks that one walk collects.
+pub const MAX_WALK_BYTES: usize = 32 << 20;
+
+/// A walk from a tip back to the init event, or to an event that is known already.
+///
+/// Does no I/O: [`Walk::advance`] goes as far as the blocks at hand allow and says what it needs. Whoever drives it brings
+/// those blocks, or says with [`Walk::absent`] that nobody has them, and calls again.
+#[derive(Clone, Debug)]
+pub struct Walk {
+    stream: StreamId,
+    /// The event to look at next.
+    cursor: Cid,
+    /// The time event at the cursor while the blocks of its witness path are awaited.
+    pending: Option<(Time, Witness)>,
+    /// Newest first.
+    links: Vec<Link>,
+    bytes: usize,
+    absent: HashSet<Cid>,
+}
+
+/// How far a walk came.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// These blocks are wanted; with any of them the walk may go on. The first one it cannot do without for now, the
+    /// others it will want soon.
+    Need(Vec<Cid>),
+    /// The whole chain.
+    Done(Chain),
+}
+
+impl Walk {
+    /// Starts at a tip that someone announced.
+    pub fn new(stream: StreamId, tip: Cid) -> Self {
+        Self {
+            stream,
+            cursor: tip,
+            pending: None,
+            links: Vec::new(),
+            bytes: 0,
+            absent: HashSet::new(),
+        }
+    }
+
+    /// How many events were passed.
+    pub fn events(&self) -> usize {
+        self.links.len()
+    }
+
+    /// Nobody has this block. The walk does without it if it is only part of a witness path, which makes that anchor
+    /// invalid; otherwise it fails when it gets there.
+    pub fn absent(&mut self, cid: &Cid) {
+        self.absent.insert(*cid);
+    }
+
+    /// Goes on as far as `blocks` allow; stops at an event that `known` holds. Costs the same for each event, however
+    /// often it is called.
+    ///
+    /// On an error the walk is over: the tip leads nowhere.
+    pub fn advance(
+        &mut self,
+        blocks: &dyn Blocks,
+        known: Option<&Document>,
+    ) -> Result<Step, ChainError> {
+        loop {
+            if let Some((time, witness)) = self.pending.take()
+                && let Some(need) = self.witness(time, witness, blocks)?
+            {
+                return Ok(self.need(need, blocks, known));
+            }
+            if known.is_some_and(|known| known.contains(&self.cursor)) {
+                return Ok(self.done(Some(self.cursor)));
+            }
+            if self.links.len() >= MAX_EVENTS {
+                return Err(ChainError::TooLong);
+            }
+            let root = match self.find(&self.cursor, blocks) {
+                Found::Block(root) => root,
+                Found::Absent => return Err(ChainError::Missing(self.cursor)),
+                Found::Wait => return Ok(Step::Need(vec![self.cursor])),
+            };
+            let event = match decode(&root, blocks) {
+                Ok(Decoded::Event(event)) => event,
+                Ok(Decoded::Need(cids)) => {
+                    return match cids.iter().find(|cid| self.absent.contains(cid)) {
+                        Some(cid) => Err(ChainError::Missing(*cid)),
+                        None => Ok(Step::Need(cids)),
+                    };
+                }
+                Err(error) => {
+                    return Err(ChainError::BadEvent {
+                        event: self.cursor,
+                        error: Box::new(error),
+                    });
+                }
+            };
+            match (&event, self.cursor == *self.stream.init()) {
+                (Event::Time(time), false) => {
+                    self.count(&root)?;
+                    self.pending = Some((time.clone(), Witness::new(time)));
+                }
+                (
+                    Event::Data(Data { prev, .. }) | Event::Unreadable(Unreadable { prev, .. }),
+                    false,
+                ) => {
+                    self.cursor = *prev;
+                    self.signed(event, &root, blocks)?;
+                }
+                (Event::Init(_), true) => {
+                    self.signed(event, &root, blocks)?;
+                    return Ok(self.done(None));
+                }
+                _ => return Err(ChainError::WrongDocument(self.cursor)),
+            }
+        }
+    }
+
+    /// Takes an event whose blocks are itself and, if it is signed, its payload.
+    fn signed(
+        &mut self,
+        event: Event,
+        root: &Block,
+        blocks: &dyn Blocks,
+    ) -> Result<(), ChainError> {
+        self.count(root)?;
+        let mut cids = Vec::with_capacity(2);
+        if let Some(envelope) = event.envelope() {
+            if let Some(payload) = blocks.get(&envelope.payload) {
+                self.count(&payload)?;
+            }
+            cids.push(envelope.payload);
+        }
+        cids.push(*root.cid());
+        self.links.push(Link {
+            event,
+            witness: None,
+            blocks: cids,
+        });
+        Ok(())
+    }
+
+    /// Takes a time event if its witness path can be judged; else gives the block it waits for.
+    fn witness(
+        &mut self,
+        time: Time,
+        mut witness: Witness,
+        blocks: &dyn Blocks,
+    ) -> Result<Option<Cid>, ChainError> {
+        let mut bytes = 0_usize;
+        let outcome = witness.advance(&mut |cid| {
+            let found = self.find(cid, blocks);
+            if let Found::Block(block) = &found {
+                bytes = bytes.saturating_add(block.bytes().len());
+            }
+            found
+        });
+        self.add(bytes)?;
+        let outcome = match outcome {
+            Some(outcome) => outcome,
+            None => {
+                let need = *witness.next();
+                self.pending = Some((time, witness));
+                return Ok(Some(need));
+            }
+        };
+        if let (Err(AnchorError::Missing(proof)), true) = (&outcome, witness.awaits_proof()) {
+            return Err(ChainError::Missing(*proof));
+        }
+        let mut cids = vec![time.cid];
+        cids.append(&mut witness.blocks);
+        self.cursor = time.prev;
+        self.links.push(Link {
+            event: Event::Time(time),
+            witness: Some(outcome),
+            blocks: cids,
+        });
+        Ok(None)
+    }
+
+    /// While a witness block is awaited, the event before can be fetched as well.
+    fn need(&self, witness: Cid, blocks: &dyn Blocks, known: Option<&Document>) -> Step {
+        let mut need = vec![witness];
+        let prev = self.pending.as_ref().map(|(time, _)| &time.prev);
+        need.extend(prev.filter(|prev| {
+            **prev != witness
+                && matches!(self.find(prev, blocks), Found::Wait)
+                && !known.is_some_and(|known| known.contains(prev))
+        }));
+        Step::Need(need)
+    }
+
+    fn find(&self, cid: &Cid, blocks: &dyn Blocks) -> Found {
+        match blocks.get(cid) {
+            Some(block) => Found::Block(block),
+            None if self.absent.contains(cid) => Found::Absent,
+            None => Found::Wait,
+        }
+    }
+
+    fn count(&mut self, block: &Block) -> Result<(), ChainError> {
+        self.add(block.bytes().len())
+    }
+
+    fn add(&mut self, bytes: usize) -> Result<(), ChainError> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        match self.bytes > MAX_WALK_BYTES {
+            true => Err(ChainError::TooLarge),
+            false => Ok(()),
+        }
+    }
+
+    fn done(&mut self, joins: Option<Cid>) -> Step {
+        let mut links = std::mem::take(&mut self.links);
+        links.reverse();
+        Step::Done(Chain {
+            stream: self.stream,
+            joins,
+            links,
+        })
+    }
+}

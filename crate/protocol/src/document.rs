@@ -1,1 +1,0 @@
-//! A verified document: its branches, its winner, its state.

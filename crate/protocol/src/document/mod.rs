@@ -1,0 +1,456 @@
+//! A verified document: its branches, the one that wins, its state.
+//!
+//! A [`Document`] is made by judging a [`Chain`] and grows by hearing more of them. It keeps every valid branch it heard
+//! of, so the order of hearing never changes the winner. What is invalid is dropped before branches are compared: the
+//! longest valid prefix of a chain counts, and an invalid anchor can neither win nor cut off anything.
+//!
+//! A stranger can write time events without end, each of them a branch. At most [`MAX_BRANCHES`] branches and
+//! [`MAX_EVENTS`] events are kept, the worst are forgotten first, and the winner never. An event that the controller did
+//! not sign is refused before anything is replayed for it.
+
+mod offline;
+
+pub use offline::{hear_all, load_commit};
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use cid::Cid;
+
+use crate::StreamId;
+use crate::anchor::Anchors;
+use crate::chain::judge::{self, BATCH};
+use crate::chain::order::{Mark, Standing};
+use crate::chain::{Chain, ChainError, Link, MAX_EVENTS};
+use crate::doctype;
+use crate::event::Event;
+use crate::jose::{JoseError, Signer};
+use crate::refusal::{Reason, Refusal};
+use crate::state::{LogEntry, State, TimeStatus};
+
+/// Most branches of a document that are kept.
+pub const MAX_BRANCHES: usize = 64;
+
+/// What must be known of the world to judge an event.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    /// The time now, in unix seconds.
+    pub now: u64,
+    /// What chains answered about anchors.
+    pub anchors: &'a dyn Anchors,
+}
+
+/// What came of hearing a chain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heard {
+    /// Whether the document has another tip now.
+    pub changed: bool,
+    /// Why the chain was not taken, or not to its end.
+    pub refused: Option<Refusal>,
+}
+
+/// A document, of which every event was verified.
+#[derive(Clone, Debug)]
+pub struct Document {
+    stream: StreamId,
+    nodes: HashMap<Cid, Node>,
+    /// The ends of the branches, the winner first.
+    tips: Vec<Cid>,
+    /// The state at the winning tip.
+    state: State,
+    refused: Option<Refusal>,
+}
+
+/// A valid event, in the tree of all that were heard.
+#[derive(Clone, Debug)]
+struct Node {
+    link: Arc<Link>,
+    /// Those that build on it.
+    children: Vec<Cid>,
+    /// How many events come before it.
+    height: usize,
+    /// Of a time event.
+    time: TimeStatus,
+    signer: Option<Arc<str>>,
+    /// Who must sign the next event. Only to refuse strangers early: the state decides.
+    controller: Option<Arc<str>>,
+}
+
+impl Node {
+    fn prev(&self) -> Option<&Cid> {
+        self.link.event.prev()
+    }
+
+    fn mark(&self) -> Mark {
+        match &self.time {
+            TimeStatus::None => Mark::Counts,
+            TimeStatus::Claimed { .. } => Mark::Claimed,
+            TimeStatus::Proven { unix, .. } => Mark::Proven(*unix),
+        }
+    }
+}
+
+impl Document {
+    /// Judges a whole chain and keeps its longest valid prefix; [`Document::refused`] says why not more.
+    ///
+    /// Errors if not even the init event is valid.
+    pub fn verify(chain: Chain, world: &World) -> Result<Self, Refusal> {
+        let stream = *chain.stream();
+        if let Some(known) = chain.joins() {
+            return Err(ChainError::UnknownParent(*known).into());
+        }
+        let refuse = |reason: Reason| Refusal::of(*stream.init())(reason);
+        let rules = doctype::rules(stream.stream_type()).map_err(refuse)?;
+        let mut links = chain.into_links().into_iter();
+        let link = links
+            .next()
+            .ok_or(ChainError::Missing(*stream.init()))
+            .map_err(Refusal::from)?;
+        let Event::Init(init) = &link.event else {
+            return Err(ChainError::WrongDocument(*link.event.cid()).into());
+        };
+        let signature = judge::signature(&link);
+        let state = judge::init(rules, init, signature.as_ref()).map_err(refuse)?;
+        let node = Node {
+            children: Vec::new(),
+            height: 0,
+            time: TimeStatus::None,
+            signer: signature
+                .and_then(|signer| signer.ok())
+                .map(|signer| signer.did.into()),
+            controller: state.controller().map(Arc::from),
+            link: Arc::new(link),
+        };
+        let mut document = Self {
+            stream,
+            nodes: HashMap::from([(*stream.init(), node)]),
+            tips: vec![*stream.init()],
+            state,
+            refused: None,
+        };
+        document.refused = document.grow(*stream.init(), links.collect(), world).err();
+        Ok(document)
+    }
+
+    /// Judges a whole chain, every event of which must be valid.
+    pub fn verify_whole(chain: Chain, world: &World) -> Result<Self, Refusal> {
+        let document = Self::verify(chain, world)?;
+        match document.refused {
+            Some(refusal) => Err(refusal),
+            None => Ok(document),
+        }
+    }
+
+    /// Hears of another branch, or of more of one. Never loses what was good.
+    pub fn hear(&mut self, chain: Chain, world: &World) -> Heard {
+        let before = *self.tip();
+        self.refused = self.take(chain, world).err();
+        Heard {
+            changed: before != *self.tip(),
+            refused: self.refused.clone(),
+        }
+    }
+
+    fn take(&mut self, chain: Chain, world: &World) -> Result<(), Refusal> {
+        if *chain.stream() != self.stream {
+            return Err(ChainError::WrongDocument(*chain.stream().init()).into());
+        }
+        let mut parent = *chain.joins().unwrap_or(self.stream.init());
+        let mut links = chain.into_links();
+        let known = links
+            .iter()
+            .take_while(|link| self.contains(link.event.cid()));
+        let count = known.inspect(|link| parent = *link.event.cid()).count();
+        self.grow(parent, links.split_off(count), world)
+    }
+
+    /// Takes as many of the events as are valid; errors with the reason why not all.
+    fn grow(&mut self, parent: Cid, links: Vec<Link>, world: &World) -> Result<(), Refusal> {
+        let height = self
+            .nodes
+            .get(&parent)
+            .map(|node| node.height)
+            .ok_or(ChainError::UnknownParent(parent))?;
+        if height.saturating_add(links.len()) >= MAX_EVENTS {
+            return Err(ChainError::TooLong.into());
+        }
+        let links: Vec<Arc<Link>> = links.into_iter().map(Arc::new).collect();
+        let mut branch = Branch {
+            end: parent,
+            state: None,
+        };
+        let outcome = links.chunks(BATCH).try_for_each(|batch| {
+            let signatures: Vec<_> = batch.iter().map(|link| judge::signature(link)).collect();
+            batch
+                .iter()
+                .zip(signatures)
+                .try_for_each(|(link, signature)| {
+                    self.judge(&mut branch, link, signature.as_ref(), world)
+                        .map_err(Refusal::of(*link.event.cid()))
+                })
+        });
+        if branch.end != parent {
+            self.tips.retain(|tip| *tip != parent);
+            self.tips.push(branch.end);
+            self.choose(branch)?;
+        }
+        outcome
+    }
+
+    /// Judges the event after the end of a branch, and makes it the new end.
+    fn judge(
+        &mut self,
+        branch: &mut Branch,
+        link: &Arc<Link>,
+        signature: Option<&Result<Signer, JoseError>>,
+        world: &World,
+    ) -> Result<(), Reason> {
+        let cid = *link.event.cid();
+        let last = self
+            .nodes
+            .get(&branch.end)
+            .ok_or(ChainError::UnknownParent(branch.end))?;
+        let height = last.height.saturating_add(1);
+        let mut controller = last.controller.clone();
+        let mut signer = None;
+        let mut time = TimeStatus::None;
+        judge::document(&self.stream, &link.event)?;
+        match &link.event {
+            Event::Init(_) => return Err(ChainError::WrongDocument(cid).into()),
+            Event::Unreadable(event) => return Err(event.error.clone().into()),
+            Event::Time(event) => {
+                time = judge::time(link, world)?;
+                if let Some(state) = &mut branch.state {
+                    state.anchor(event, time.clone());
+                }
+            }
+            Event::Data(data) => {
+                let state = match &mut branch.state {
+                    Some(state) => state,
+                    None => {
+                        judge::authority(signature, controller.as_deref())?;
+                        branch.state.insert(self.state_at(&branch.end)?)
+                    }
+                };
+                signer = Some(judge::authority(signature, state.controller())?);
+                let rules = doctype::rules(self.stream.stream_type())?;
+                judge::change(rules, state, data, signer.clone())?;
+                if controller.as_deref() != state.controller() {
+                    controller = state.controller().map(Arc::from);
+                }
+            }
+        }
+        let node = Node {
+            link: link.clone(),
+            children: Vec::new(),
+            height,
+            time,
+            signer,
+            controller,
+        };
+        self.nodes.insert(cid, node);
+        if let Some(last) = self.nodes.get_mut(&branch.end) {
+            last.children.push(cid);
+        }
+        branch.end = cid;
+        Ok(())
+    }
+
+    /// Ranks the branches, forgets the worst of too many, and takes the state of the winner.
+    fn choose(&mut self, branch: Branch) -> Result<(), Refusal> {
+        if self.tips.len() > 1 {
+            self.tips = self.rank(*self.stream.init());
+        }
+        while self.tips.len() > MAX_BRANCHES
+            || (self.tips.len() > 1 && self.nodes.len() > MAX_EVENTS)
+        {
+            if let Some(worst) = self.tips.pop() {
+                self.forget(worst);
+            }
+        }
+        let tip = *self.tip();
+        let held = self.state.log.last().map(|entry| entry.cid);
+        if held != Some(tip) {
+            self.state = match branch.state {
+                Some(state) if branch.end == tip => state,
+                _ => self.state_at(&tip).map_err(Refusal::of(tip))?,
+            };
+        }
+        Ok(())
+    }
+
+    /// The ends of all branches that start at an event, the best first. Each fork is decided by the best of what follows
+    /// each of its arms, so it does not matter in which order they were heard.
+    fn rank(&self, mut at: Cid) -> Vec<Cid> {
+        loop {
+            let children = self.nodes.get(&at).map_or(&[][..], |node| &node.children);
+            match children {
+                [] => return vec![at],
+                [only] => at = *only,
+                // Each fork adds a branch, so the recursion is no deeper than there are branches.
+                arms => {
+                    let mut arms: Vec<(Standing, Vec<Cid>)> = arms
+                        .iter()
+                        .map(|arm| {
+                            let tips = self.rank(*arm);
+                            (self.standing(tips.first(), &at), tips)
+                        })
+                        .collect();
+                    arms.sort_by(|(left, _), (right, _)| left.cmp(right));
+                    return arms.into_iter().flat_map(|(_, tips)| tips).collect();
+                }
+            }
+        }
+    }
+
+    fn standing(&self, tip: Option<&Cid>, fork: &Cid) -> Standing {
+        let arm = self.back(tip).take_while(|(cid, _)| *cid != fork);
+        Standing::of(arm.map(|(cid, node)| (cid, node.mark())))
+    }
+
+    /// The events from one back to the init event.
+    fn back<'a>(&'a self, from: Option<&'a Cid>) -> impl Iterator<Item = (&'a Cid, &'a Node)> {
+        let entry = |cid: &'a Cid| self.nodes.get(cid).map(|node| (cid, node));
+        std::iter::successors(from.and_then(entry), move |(_, node)| {
+            node.prev().and_then(entry)
+        })
+    }
+
+    /// Forgets a branch back to where it forks off.
+    fn forget(&mut self, tip: Cid) {
+        let mut last = Some(tip);
+        while let Some(cid) = last {
+            let Some(node) = self.nodes.remove(&cid) else {
+                return;
+            };
+            let Some(prev) = node.prev().and_then(|prev| self.nodes.get_mut(prev)) else {
+                return;
+            };
+            prev.children.retain(|child| *child != cid);
+            last = match prev.children.is_empty() {
+                true => node.prev().copied(),
+                false => None,
+            };
+        }
+    }
+
+    /// The state at any event that is held: replayed from the state that is held if the event builds on that, else from
+    /// the init event.
+    fn state_at(&self, cid: &Cid) -> Result<State, Reason> {
+        let held = self.state.log.last().map(|entry| entry.cid);
+        let mut missing = Vec::new();
+        for (cid, node) in self.back(Some(cid)) {
+            if held == Some(*cid) {
+                return self.replay(Some(self.state.clone()), missing.into_iter().rev());
+            }
+            missing.push(node);
+        }
+        self.replay(None, missing.into_iter().rev())
+    }
+
+    /// Applies events that were judged before.
+    fn replay<'a>(
+        &self,
+        state: Option<State>,
+        nodes: impl Iterator<Item = &'a Node>,
+    ) -> Result<State, Reason> {
+        let rules = doctype::rules(self.stream.stream_type())?;
+        let mut state = state;
+        for node in nodes {
+            let signer = node.signer.clone();
+            match (&node.link.event, &mut state) {
+                (Event::Init(init), _) => state = Some(judge::begin(rules, init, signer)?),
+                (Event::Data(data), Some(state)) => judge::change(rules, state, data, signer)?,
+                (Event::Time(time), Some(state)) => state.anchor(time, node.time.clone()),
+                // Nothing comes before the init event, and what cannot be read was never kept.
+                (_, None) | (Event::Unreadable(_), _) => {}
+            }
+        }
+        Ok(state.ok_or(ChainError::Missing(*self.stream.init()))?)
+    }
+
+    /// The document's id.
+    pub fn stream(&self) -> &StreamId {
+        &self.stream
+    }
+
+    /// The newest event of the winning branch.
+    pub fn tip(&self) -> &Cid {
+        self.tips.first().unwrap_or(self.stream.init())
+    }
+
+    /// The ends of all valid branches, the winner first; at most [`MAX_BRANCHES`].
+    pub fn tips(&self) -> Vec<Cid> {
+        self.tips.clone()
+    }
+
+    /// The state at the tip.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The events of the winning branch, init first.
+    pub fn log(&self) -> &[LogEntry] {
+        self.state.log()
+    }
+
+    /// Whether an event is part of any valid branch.
+    pub fn contains(&self, event: &Cid) -> bool {
+        self.nodes.contains_key(event)
+    }
+
+    /// Why the chain heard last was not taken, or not to its end.
+    pub fn refused(&self) -> Option<&Refusal> {
+        self.refused.as_ref()
+    }
+
+    /// Every block of every branch that is kept, each once: the winner's first, from the init event on, the blocks of
+    /// each event in CAR order.
+    pub fn block_cids(&self) -> Vec<Cid> {
+        let mut seen = HashSet::new();
+        let mut cids = Vec::new();
+        for tip in &self.tips {
+            let mut branch: Vec<&Node> = self.back(Some(tip)).map(|(_, node)| node).collect();
+            branch.reverse();
+            let blocks = branch.iter().flat_map(|node| &node.link.blocks);
+            cids.extend(blocks.filter(|cid| seen.insert(**cid)).copied());
+        }
+        cids
+    }
+
+    /// The state at an event of the winning branch. Times that later anchors gave are kept (PROTOCOL §6.5).
+    pub fn at_commit(&self, commit: &Cid) -> Result<State, Refusal> {
+        let mut log = self.state.log.iter();
+        match log.position(|entry| entry.cid == *commit) {
+            Some(index) => self.at(index),
+            None => Err(Refusal::of(*commit)(Reason::NotInLog)),
+        }
+    }
+
+    /// The state at the last time event proven to be no later than `unix` seconds; without one, at the init event.
+    pub fn at_time(&self, unix: u64) -> Result<State, Refusal> {
+        let anchored = self.state.log.iter().rposition(|entry| {
+            let time = entry.time.unix();
+            entry.kind == crate::state::Kind::Time && time.is_some_and(|time| time <= unix)
+        });
+        self.at(anchored.unwrap_or(0))
+    }
+
+    fn at(&self, index: usize) -> Result<State, Refusal> {
+        let log = self.state.log.iter().take(index.saturating_add(1));
+        let nodes = log.clone().filter_map(|entry| self.nodes.get(&entry.cid));
+        let refuse = |reason: Reason| Refusal::of(*self.stream.init())(reason);
+        let mut state = self.replay(None, nodes).map_err(refuse)?;
+        for (entry, known) in state.log.iter_mut().zip(log) {
+            entry.time = known.time.clone();
+        }
+        Ok(state)
+    }
+}
+
+/// A branch while it grows.
+struct Branch {
+    end: Cid,
+    /// The state at the end, once something needs it.
+    state: Option<State>,
+}
