@@ -7,7 +7,7 @@
 import type { LogEntry } from 'ostrakon'
 import { copyButton, h, Keyed, s } from './dom.js'
 import { markClass, markIcon, markShapes, stamp } from './marks.js'
-import { checkWords, count, dated, KINDS, shortCid, shortDid, timeWords } from './words.js'
+import { checkWords, count, KINDS, shortCid, shortDid, timeWords } from './words.js'
 
 /** The frieze draws at most this many of the newest events; the list reaches all of them. */
 export const DRAWN = 600
@@ -272,8 +272,7 @@ export class ChainView {
   }
 
   /** Draws the log (init first) and returns how many of its events were not there before. */
-  show(events: readonly LogEntry[]): number {
-    const log = dated(events)
+  show(log: LogEntry[]): number {
     const fresh = new Set<string>()
     for (const { cid } of log) if (this.#seen && !this.#seen.has(cid)) fresh.add(cid)
     this.#seen = new Set(log.map((entry) => entry.cid))

@@ -61,26 +61,13 @@ export function timeWords(entry: LogEntry): { word: string; sentence: string } {
   }
 }
 
-/** Each event with the time that it has: its own, or else that of the first anchor after it, which covers all before. */
-export function dated(log: readonly LogEntry[]): LogEntry[] {
-  let covering: LogEntry['time'] | undefined
-  return log
-    .toReversed()
-    .map((entry) => {
-      if (entry.kind === 'time') covering = entry.time
-      return entry.time.status === 'none' && covering ? { ...entry, time: covering } : entry
-    })
-    .reverse()
-}
-
 const CHECKS: Record<string, [label: string, meaning: string]> = {
   hash: ['bytes', 'The bytes hash to this CID'],
-  signature: ['signature', 'The signature is good and its key may write this document'],
-  controller: ['controller', 'The signer is the controller of the document'],
+  link: ['link', 'It follows the event before it'],
+  signature: ['signature', 'The signature is good, and its key may write this document'],
+  rules: ['rules', 'The document type allows what it does'],
   'witness-path': ['anchor path', 'The proof’s Merkle tree leads to the event before this one'],
-  transaction: ['transaction', 'A blockchain holds the transaction the proof names'],
-  prev: ['link', 'It follows the event before it'],
-  rules: ['rules', 'The document type allows this change'],
+  transaction: ['transaction', 'A blockchain holds the transaction that the proof names'],
 }
 
 /** One check by name; a name that a newer package brings is shown as it is. */
