@@ -5,7 +5,7 @@ use libp2p::swarm::NetworkBehaviour;
 use libp2p::{connection_limits, gossipsub, identify, ping};
 
 use super::{
-    MAX_CONNECTIONS, MAX_CONNECTIONS_PER_PEER, MAX_PENDING, NetworkError, PING_INTERVAL,
+    MAX_CONNECTIONS_PER_PEER, MAX_INCOMING, MAX_OUTGOING, MAX_PENDING, NetworkError, PING_INTERVAL,
     PING_TIMEOUT, bitswap, gossip,
 };
 
@@ -37,7 +37,8 @@ impl Behaviour {
         agent: &str,
     ) -> Result<Behaviour, NetworkError> {
         let limits = connection_limits::ConnectionLimits::default()
-            .with_max_established(Some(MAX_CONNECTIONS))
+            .with_max_established_incoming(Some(MAX_INCOMING))
+            .with_max_established_outgoing(Some(MAX_OUTGOING))
             .with_max_established_per_peer(Some(MAX_CONNECTIONS_PER_PEER))
             .with_max_pending_incoming(Some(MAX_PENDING))
             .with_max_pending_outgoing(Some(MAX_PENDING));

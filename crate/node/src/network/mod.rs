@@ -1,7 +1,7 @@
 //! The wire: one libp2p behaviour for tab and peer alike, and a thin wrapper that turns it into commands in and
 //! [`NetworkEvent`]s out.
 //!
-//! What a stranger can do here, and what stops it: open connections ([`MAX_CONNECTIONS`], [`MAX_CONNECTIONS_PER_PEER`],
+//! What a stranger can do here, and what stops it: open connections ([`MAX_INCOMING`], [`MAX_CONNECTIONS_PER_PEER`],
 //! [`MAX_PENDING`]); send garbage on the topic (`gossip` refuses it, which costs the sender score until it is
 //! ignored); send blocks nobody asked for or ask for the world (`bitswap`); go silent (ping closes the connection
 //! after [`PING_TIMEOUT`]). Every queue in here has a named bound.
@@ -10,6 +10,8 @@ pub mod bitswap;
 pub mod gossip;
 
 mod behaviour;
+mod error;
+mod event;
 mod redial;
 
 use std::collections::btree_map::Entry;
@@ -34,13 +36,17 @@ use ostrakon_protocol::id::StreamId;
 use web_time::Instant;
 
 use self::behaviour::{Behaviour, BehaviourEvent};
-use self::gossip::{Message, RecentTips};
+use self::gossip::{Message, RecentTips, Talk};
 use self::redial::Redial;
 
 pub use self::bitswap::{WantKind, Wanted};
+pub use self::error::NetworkError;
+pub use self::event::{NetworkEvent, PeerInfo};
 
-/// Connections a node holds at once, both ways together.
-pub const MAX_CONNECTIONS: u32 = 512;
+/// Connections others may open to a node at once.
+pub const MAX_INCOMING: u32 = 512;
+/// Connections a node opens at once; apart from the others', so that nobody can keep it from its own peers.
+pub const MAX_OUTGOING: u32 = 128;
 /// Connections to one peer at once; two happen when both sides dial at the same moment.
 pub const MAX_CONNECTIONS_PER_PEER: u32 = 4;
 /// Connections being set up at once, each way.
@@ -71,128 +77,6 @@ pub struct NetworkConfig {
     pub agent: String,
 }
 
-/// Why the network refused a command.
-#[derive(Debug, thiserror::Error)]
-pub enum NetworkError {
-    /// The parts could not be put together; the text says which.
-    #[error("the network cannot start: {0}")]
-    Start(String),
-    /// An address nobody can listen on here.
-    #[error("cannot listen on {address}: {reason}")]
-    Listen {
-        /// The address.
-        address: Multiaddr,
-        /// What the transport said.
-        reason: String,
-    },
-    /// An address nobody can dial from here.
-    #[error("cannot dial {address}: {reason}")]
-    Dial {
-        /// The address.
-        address: Multiaddr,
-        /// What the transport said.
-        reason: String,
-    },
-    /// More questions than the network takes are waiting ([`gossip::QUERY_QUEUE`]).
-    #[error("too many queries are waiting")]
-    QueryLimit,
-    /// A message longer than others accept ([`gossip::MAX_MESSAGE_BYTES`]).
-    #[error("the message is too large")]
-    TooLarge,
-}
-
-impl NetworkError {
-    /// A stable name for programs.
-    pub fn code(&self) -> &'static str {
-        match self {
-            NetworkError::Start(_) => "network-start",
-            NetworkError::Listen { .. } => "network-listen",
-            NetworkError::Dial { .. } => "network-dial",
-            NetworkError::QueryLimit => "network-query-limit",
-            NetworkError::TooLarge => "network-message-too-large",
-        }
-    }
-}
-
-/// What is known about a connected peer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerInfo {
-    /// Its id.
-    pub peer: PeerId,
-    /// Where it was dialled or came from.
-    pub address: Multiaddr,
-    /// What it calls itself, once it said so; at most [`MAX_AGENT_BYTES`].
-    pub agent: Option<String>,
-    /// The last measured round trip.
-    pub rtt: Option<Duration>,
-}
-
-/// What happened on the network.
-#[derive(Debug)]
-#[non_exhaustive]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an event is handled at once, never kept in numbers"
-)]
-pub enum NetworkEvent {
-    /// The first connection to a peer is up.
-    PeerConnected {
-        /// Who.
-        peer: PeerId,
-        /// Where.
-        address: Multiaddr,
-    },
-    /// The last connection to a peer is gone.
-    PeerDisconnected {
-        /// Who.
-        peer: PeerId,
-        /// Where it was.
-        address: Multiaddr,
-    },
-    /// A peer said its name, or its round trip was measured.
-    PeerChanged(PeerInfo),
-    /// A peer reads the topic from now on: what is published reaches it.
-    PeerListens {
-        /// Who.
-        peer: PeerId,
-    },
-    /// A dial failed. Configured peers are dialled again by themselves.
-    DialFailed {
-        /// Whom, if known.
-        peer: Option<PeerId>,
-        /// Why, for people to read.
-        reason: String,
-    },
-    /// This node is reachable at an address.
-    Listening {
-        /// Where.
-        address: Multiaddr,
-    },
-    /// A well-formed message on the topic. Nothing in it is proven.
-    Heard {
-        /// The neighbour who passed it on: a first guess at who has the blocks.
-        from: PeerId,
-        /// Who signed it.
-        source: PeerId,
-        /// What it says.
-        message: Message,
-    },
-    /// A block that was asked for; its bytes hash to its CID.
-    Block {
-        /// The block.
-        block: Block,
-        /// Who sent it.
-        from: PeerId,
-    },
-    /// No connected peer has this block; asking is over. Ask again when peers come or the block is needed again.
-    Missing {
-        /// Which block.
-        cid: Cid,
-    },
-    /// A peer wants a block. Each one must be given to [`Network::answer`], else the peer's next wants wait.
-    Wanted(Wanted),
-}
-
 /// One node's place on the network. Nothing moves unless [`Network::poll`] or [`Network::next`] is called, also after
 /// a command.
 pub struct Network {
@@ -203,6 +87,7 @@ pub struct Network {
     pace: gossip::Pace,
     unsent: VecDeque<Vec<u8>>,
     tips: RecentTips,
+    talk: Talk,
     events: VecDeque<NetworkEvent>,
     timer: Option<(Instant, Delay)>,
 }
@@ -238,6 +123,7 @@ impl Network {
             pace: gossip::Pace::new(Instant::now()),
             unsent: VecDeque::new(),
             tips: RecentTips::default(),
+            talk: Talk::default(),
             events: VecDeque::new(),
             timer: None,
         })
@@ -395,18 +281,16 @@ impl Network {
 
     fn redial_due(&mut self, now: Instant) {
         while let Some((peer, addresses)) = self.redial.next(now) {
-            let opts = match peer {
-                Some(peer) => DialOpts::peer_id(peer)
+            let opts = match (peer, addresses.as_slice()) {
+                (None, [address]) => dial_opts(address),
+                (None, _) => break,
+                (Some(peer), _) => DialOpts::peer_id(peer)
                     .addresses(addresses.clone())
                     .condition(PeerCondition::Disconnected)
                     .build(),
-                None => match addresses.first() {
-                    Some(address) => dial_opts(address),
-                    None => continue,
-                },
             };
             let id = opts.connection_id();
-            self.redial.dialling(peer, &addresses, id);
+            self.redial.dialling(peer, &addresses, id, now);
             if let Err(error) = self.swarm.dial(opts) {
                 tracing::debug!(%error, "cannot dial a configured peer");
                 self.redial.failed(id, now);
@@ -445,7 +329,7 @@ impl Network {
     fn digest(&mut self, event: SwarmEvent<BehaviourEvent>) {
         let now = Instant::now();
         match event {
-            SwarmEvent::Behaviour(event) => self.digest_behaviour(event),
+            SwarmEvent::Behaviour(event) => self.digest_behaviour(event, now),
             SwarmEvent::ConnectionEstablished {
                 peer_id,
                 connection_id,
@@ -476,6 +360,7 @@ impl Network {
                 tracing::debug!(peer = %peer_id, ?cause, "connection closed");
                 if num_established == 0 {
                     self.redial.disconnected(peer_id, now);
+                    self.talk.forget(&peer_id);
                     if let Some(info) = self.peers.remove(&peer_id) {
                         let address = info.address;
                         self.events.push_back(NetworkEvent::PeerDisconnected {
@@ -504,7 +389,7 @@ impl Network {
         }
     }
 
-    fn digest_behaviour(&mut self, event: BehaviourEvent) {
+    fn digest_behaviour(&mut self, event: BehaviourEvent, now: Instant) {
         match event {
             BehaviourEvent::Bitswap(bitswap::Event::Block { block, from }) => {
                 self.events.push_back(NetworkEvent::Block { block, from });
@@ -515,7 +400,7 @@ impl Network {
             BehaviourEvent::Bitswap(bitswap::Event::Wanted(wanted)) => {
                 self.events.push_back(NetworkEvent::Wanted(wanted));
             }
-            BehaviourEvent::Gossip(event) => self.digest_gossip(event),
+            BehaviourEvent::Gossip(event) => self.digest_gossip(event, now),
             BehaviourEvent::Identify(event) => {
                 if let identify::Event::Received { peer_id, info, .. } = *event {
                     let agent = shorten(info.agent_version);
@@ -543,25 +428,14 @@ impl Network {
         }
     }
 
-    fn digest_gossip(&mut self, event: gossipsub::Event) {
+    fn digest_gossip(&mut self, event: gossipsub::Event, now: Instant) {
         match event {
             gossipsub::Event::Message {
                 propagation_source,
                 message_id,
                 message,
             } => {
-                let verdict = match (Message::parse(&message.data), message.source) {
-                    (Ok(said), Some(source)) => {
-                        self.hear(propagation_source, source, said);
-                        MessageAcceptance::Accept
-                    }
-                    (Err(error), _) if error.is_foreign() => MessageAcceptance::Ignore,
-                    (Err(error), _) => {
-                        tracing::debug!(from = %propagation_source, %error, "garbage on the topic");
-                        MessageAcceptance::Reject
-                    }
-                    (Ok(_), None) => MessageAcceptance::Reject,
-                };
+                let verdict = self.judge(propagation_source, message, now);
                 self.swarm
                     .behaviour_mut()
                     .gossip
@@ -575,6 +449,30 @@ impl Network {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Whether a message is passed on, and whether it speaks against the neighbour it came from.
+    fn judge(
+        &mut self,
+        from: PeerId,
+        message: gossipsub::Message,
+        now: Instant,
+    ) -> MessageAcceptance {
+        if !self.talk.may_say(from, now) {
+            return MessageAcceptance::Reject;
+        }
+        match (Message::parse(&message.data), message.source) {
+            (Ok(said), Some(source)) => {
+                self.hear(from, source, said);
+                MessageAcceptance::Accept
+            }
+            (Err(error), _) if error.is_foreign() => MessageAcceptance::Ignore,
+            (Err(error), _) => {
+                tracing::debug!(%from, %error, "garbage on the topic");
+                MessageAcceptance::Reject
+            }
+            (Ok(_), None) => MessageAcceptance::Reject,
         }
     }
 

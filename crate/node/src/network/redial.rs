@@ -20,11 +20,16 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// A connection that lasted this long proves the peer well, and the next wait is the first again.
 pub const PROVEN: Duration = Duration::from_secs(30);
 
+/// How long a dial may take before it counts as failed; a browser waits for minutes.
+pub const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
+/// A dial younger than this is left alone by a wake.
+const FRESH_DIAL: Duration = Duration::from_secs(2);
+
 #[derive(Debug)]
 enum State {
     /// Dial at this time.
     Waiting(Instant),
-    Dialling(ConnectionId),
+    Dialling(ConnectionId, Instant),
     Connected(PeerId, Instant),
 }
 
@@ -78,17 +83,13 @@ impl Redial {
     pub(super) fn next(&self, now: Instant) -> Option<(Option<PeerId>, Vec<Multiaddr>)> {
         self.targets
             .iter()
-            .find(|target| matches!(target.state, State::Waiting(at) if at <= now))
+            .find(|target| target.due().is_some_and(|at| at <= now))
             .map(|target| (target.peer, target.addresses.clone()))
     }
 
     /// When there is next something to do.
     pub(super) fn due(&self) -> Option<Instant> {
-        let waits = self.targets.iter().filter_map(|target| match target.state {
-            State::Waiting(at) => Some(at),
-            _ => None,
-        });
-        waits.min()
+        self.targets.iter().filter_map(Target::due).min()
     }
 
     pub(super) fn dialling(
@@ -96,20 +97,21 @@ impl Redial {
         peer: Option<PeerId>,
         addresses: &[Multiaddr],
         id: ConnectionId,
+        now: Instant,
     ) {
         let target = self
             .targets
             .iter_mut()
             .find(|target| target.peer == peer && target.addresses == addresses);
         if let Some(target) = target {
-            target.state = State::Dialling(id);
+            target.state = State::Dialling(id, now);
         }
     }
 
     pub(super) fn failed(&mut self, id: ConnectionId, now: Instant) {
         let local = self.local;
         for target in &mut self.targets {
-            if matches!(target.state, State::Dialling(dialled) if dialled == id) {
+            if matches!(target.state, State::Dialling(dialled, _) if dialled == id) {
                 target.back_off(&local, now);
             }
         }
@@ -117,7 +119,7 @@ impl Redial {
 
     pub(super) fn connected(&mut self, peer: PeerId, id: ConnectionId, now: Instant) {
         for target in &mut self.targets {
-            let dialled = matches!(target.state, State::Dialling(dialled) if dialled == id);
+            let dialled = matches!(target.state, State::Dialling(dialled, _) if dialled == id);
             if dialled || target.peer == Some(peer) {
                 target.state = State::Connected(peer, now);
             }
@@ -141,8 +143,14 @@ impl Redial {
 
     pub(super) fn wake(&mut self, now: Instant) {
         for target in &mut self.targets {
-            if let State::Waiting(at) = &mut target.state {
-                *at = now;
+            // A dial from before the sleep may hang for minutes; another one harms nobody.
+            let hangs = match target.state {
+                State::Waiting(_) => true,
+                State::Dialling(_, since) => now.saturating_duration_since(since) >= FRESH_DIAL,
+                State::Connected(..) => false,
+            };
+            if hangs {
+                target.state = State::Waiting(now);
                 target.failures = 0;
             }
         }
@@ -150,6 +158,15 @@ impl Redial {
 }
 
 impl Target {
+    /// When to dial, if it is to be dialled. A dial without an outcome is given up after [`DIAL_TIMEOUT`].
+    fn due(&self) -> Option<Instant> {
+        match self.state {
+            State::Waiting(at) => Some(at),
+            State::Dialling(_, since) => Some(since + DIAL_TIMEOUT),
+            State::Connected(..) => None,
+        }
+    }
+
     fn back_off(&mut self, local: &PeerId, now: Instant) {
         let wait = FIRST_WAIT
             .saturating_mul(1 << self.failures.min(16))
@@ -189,7 +206,7 @@ mod tests {
         for _ in 0..12 {
             let (whom, addresses) = redial.next(now).expect("due");
             let id = ConnectionId::new_unchecked(waits.len());
-            redial.dialling(whom, &addresses, id);
+            redial.dialling(whom, &addresses, id, now);
             assert!(redial.next(now).is_none(), "one dial at a time");
             redial.failed(id, now);
             let due = redial.due().expect("another try");
@@ -208,11 +225,34 @@ mod tests {
         );
         let (whom, addresses) = redial.next(now).expect("due");
         let id = ConnectionId::new_unchecked(99);
-        redial.dialling(whom, &addresses, id);
+        redial.dialling(whom, &addresses, id, now);
         redial.failed(id, now);
         assert!(redial.next(now).is_none());
         redial.wake(now);
         assert!(redial.next(now).is_some(), "a wake dials at once");
+    }
+
+    #[test]
+    fn a_dial_without_an_outcome_is_tried_again_at_once_after_a_wake() {
+        let mut now = Instant::now();
+        let mut redial = Redial::new(
+            PeerId::random(),
+            vec![address("/ip4/1.2.3.4/tcp/1/ws")],
+            now,
+        );
+        for number in 0..3 {
+            let (whom, addresses) = redial.next(now).expect("due");
+            redial.dialling(whom, &addresses, ConnectionId::new_unchecked(number), now);
+            redial.wake(now);
+            assert!(redial.next(now).is_none(), "it has only just begun");
+            now += if number == 0 {
+                DIAL_TIMEOUT
+            } else {
+                FRESH_DIAL
+            };
+            redial.wake(now);
+        }
+        assert!(redial.next(now).is_some());
     }
 
     #[test]

@@ -122,7 +122,7 @@ impl Behaviour {
 
     /// Hands wants of a peer to the store, and the next message to its connection.
     fn serve(&mut self, id: PeerId) {
-        let Some(peer) = self.peers.get_mut(&id) else {
+        let Some(peer) = self.peers.get_mut(&id).filter(|peer| !peer.mute) else {
             return;
         };
         while let Some((cid, kind)) = peer.ledger.next_wanted() {
@@ -133,7 +133,7 @@ impl Behaviour {
                     kind,
                 })));
         }
-        if peer.in_flight.is_some() || peer.mute {
+        if peer.in_flight.is_some() {
             return;
         }
         let Some(connection) = peer.connections.first().copied() else {

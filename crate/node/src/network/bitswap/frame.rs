@@ -12,7 +12,7 @@ use super::MAX_FRAME_BYTES;
 /// A length that needs more bytes than this is too large already.
 const MAX_LENGTH_BYTES: usize = 4;
 /// Bytes read at once. Memory for a frame grows with what has arrived, not with what was promised.
-const READ_BYTES: usize = 16 * 1024;
+const READ_BYTES: usize = 8 * 1024;
 
 /// Why a substream is of no use any more.
 #[derive(Debug, thiserror::Error)]

@@ -2,15 +2,11 @@
 
 use bytes::Bytes;
 use cid::{Cid, Version};
-use ostrakon_protocol::block::Block;
+use ostrakon_protocol::block::{Block, DAG_CBOR, DAG_JOSE, SHA2_256};
 use prost::Message as _;
 
 use super::{MAX_ITEMS, WantKind};
 
-/// The codes of what Ceramic's blocks are made of (PROTOCOL 1.1).
-const DAG_CBOR: u64 = 0x71;
-const DAG_JOSE: u64 = 0x85;
-const SHA2_256: u64 = 0x12;
 const SHA2_256_BYTES: u64 = 32;
 
 /// One want in a message.
@@ -193,6 +189,14 @@ fn prefix(cid: &Cid) -> Vec<u8> {
         bytes.extend_from_slice(unsigned_varint::encode::u64(number, &mut buffer));
     }
     bytes
+}
+
+/// Whether a block of this name can come out of a message here: Ceramic's are all of one hash and two codecs.
+pub(super) fn is_fetchable(cid: &Cid) -> bool {
+    cid.version() == Version::V1
+        && cid.hash().code() == SHA2_256
+        && u64::from(cid.hash().size()) == SHA2_256_BYTES
+        && matches!(cid.codec(), DAG_CBOR | DAG_JOSE)
 }
 
 /// The block that a payload is: its CID follows from the bytes, so wrong bytes are simply another block.

@@ -9,7 +9,7 @@ use cid::Cid;
 use libp2p::PeerId;
 use web_time::Instant;
 
-use super::message::Entry;
+use super::message::{Entry, is_fetchable};
 use super::{
     ANSWER_TIMEOUT, ENTRIES_PER_MESSAGE, LONGEST_ANSWER, LONGEST_PATIENCE, MAX_WANTS_SENT,
     PATIENCE, WantKind,
@@ -72,6 +72,10 @@ impl Wants {
         now: Instant,
     ) {
         for cid in cids {
+            if !is_fetchable(&cid) {
+                self.missing.push_back(cid);
+                continue;
+            }
             let restless = &mut self.restless;
             let want = self.wants.entry(cid).or_insert_with(|| {
                 restless.push_back(cid);

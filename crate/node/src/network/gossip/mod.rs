@@ -3,7 +3,7 @@
 //! What a stranger can do: sign and send anything. Gossipsub checks the signature ([`ValidationMode::Strict`]) and holds
 //! every message back until this node has parsed it, so garbage is not passed on, and each piece costs the neighbour
 //! that sent it [`GARBAGE_WEIGHT`] times the square of how many it sent lately, until it is ignored altogether.
-//! Subscriptions to topics other than ours are not kept. Repeats are dropped by message id for [`REMEMBERED`], and by
+//! So does flooding beyond [`MESSAGES_PER_SECOND`]. Subscriptions to topics other than ours are not kept. Repeats are dropped by message id for [`REMEMBERED`], and by
 //! content through [`RecentTips`].
 
 mod message;
@@ -12,6 +12,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use cid::Cid;
+use libp2p::PeerId;
 use libp2p::gossipsub::{
     self, ConfigBuilder, IdentTopic, IdentityTransform, MessageAuthenticity, PeerScoreParams,
     PeerScoreThresholds, TopicScoreParams, ValidationMode, WhitelistSubscriptionFilter,
@@ -32,6 +33,8 @@ pub const REMEMBERED: Duration = Duration::from_secs(120);
 pub const QUERIES_PER_SECOND: usize = 10;
 /// Queries that wait for their turn; beyond it they are refused (PROTOCOL 7.1).
 pub const QUERY_QUEUE: usize = 10 * QUERIES_PER_SECOND;
+/// Messages one neighbour may pass on per second; more counts as garbage. The busiest network there was had a tenth.
+pub const MESSAGES_PER_SECOND: u32 = 500;
 /// Announced tips that are remembered to drop repeats (PROTOCOL 7.1).
 pub const TIPS_REMEMBERED: usize = 500;
 /// Score per squared piece of garbage: nine within a few seconds and the neighbour is ignored for a while.
@@ -159,6 +162,27 @@ impl Pace {
             }
             _ => Some(self.now),
         }
+    }
+}
+
+/// Counts what each neighbour says, for even well-formed messages cost memory for [`REMEMBERED`].
+#[derive(Debug, Default)]
+pub(super) struct Talk(HashMap<PeerId, (Instant, u32)>);
+
+impl Talk {
+    /// Whether a neighbour keeps to [`MESSAGES_PER_SECOND`].
+    pub(super) fn may_say(&mut self, neighbour: PeerId, now: Instant) -> bool {
+        let (since, count) = self.0.entry(neighbour).or_insert((now, 0));
+        if now.saturating_duration_since(*since) >= Duration::from_secs(1) {
+            (*since, *count) = (now, 0);
+        }
+        *count = count.saturating_add(1);
+        *count <= MESSAGES_PER_SECOND
+    }
+
+    /// A neighbour has left.
+    pub(super) fn forget(&mut self, neighbour: &PeerId) {
+        self.0.remove(neighbour);
     }
 }
 

@@ -247,3 +247,17 @@ fn any_damage_to_a_message_leaves_a_message_or_is_refused() {
             }
         });
 }
+
+#[test]
+fn a_neighbour_that_talks_too_much_is_cut_off_until_the_next_second() {
+    let (start, loud, quiet) = (Instant::now(), PeerId::random(), PeerId::random());
+    let mut talk = Talk::default();
+    let said = (0..2 * MESSAGES_PER_SECOND)
+        .filter(|_| talk.may_say(loud, start))
+        .count();
+    assert_eq!(said, MESSAGES_PER_SECOND as usize);
+    assert!(talk.may_say(quiet, start));
+    assert!(talk.may_say(loud, start + Duration::from_secs(1)));
+    talk.forget(&loud);
+    assert_eq!(talk.0.len(), 1);
+}

@@ -245,3 +245,18 @@ fn a_small_block_answers_the_question_for_it_and_a_large_one_does_not() {
     assert_eq!(message.blocks, [all[0].clone()]);
     assert_eq!(message.have, [*all[1].cid()]);
 }
+
+#[test]
+fn what_no_block_here_can_be_named_is_missing_without_asking() {
+    let now = Instant::now();
+    let (mut wants, _) = three_peers(now);
+    let hash = *blocks(1, 8)[0].cid().hash();
+    // A raw block, and a block of 2017.
+    let strange = [Cid::new_v1(0x55, hash), Cid::new_v0(hash).expect("a CID")];
+    wants.add(strange, &[], now);
+    assert_eq!(
+        [wants.next_missing(), wants.next_missing()],
+        strange.map(Some)
+    );
+    assert_eq!(wants.next_touched(), None);
+}
