@@ -24,10 +24,10 @@ pub enum NetworkError {
         /// What the transport said.
         reason: String,
     },
-    /// More questions than the network takes are waiting ([`gossip::QUERY_QUEUE`]).
+    /// More questions than the network takes are waiting ([`QUERY_QUEUE`](super::gossip::QUERY_QUEUE)).
     #[error("too many queries are waiting")]
     QueryLimit,
-    /// A message longer than others accept ([`gossip::MAX_MESSAGE_BYTES`]).
+    /// A message longer than others accept ([`MAX_MESSAGE_BYTES`](super::gossip::MAX_MESSAGE_BYTES)).
     #[error("the message is too large")]
     TooLarge,
 }

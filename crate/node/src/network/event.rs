@@ -16,7 +16,7 @@ pub struct PeerInfo {
     pub peer: PeerId,
     /// Where it was dialled or came from.
     pub address: Multiaddr,
-    /// What it calls itself, once it said so; at most [`MAX_AGENT_BYTES`].
+    /// What it calls itself, once it said so; at most [`MAX_AGENT_BYTES`](super::MAX_AGENT_BYTES).
     pub agent: Option<String>,
     /// The last measured round trip.
     pub rtt: Option<Duration>,
@@ -84,6 +84,6 @@ pub enum NetworkEvent {
         /// Which block.
         cid: Cid,
     },
-    /// A peer wants a block. Each one must be given to [`Network::answer`], else the peer's next wants wait.
+    /// A peer wants a block. Each one must be given to [`Network::answer`](super::Network::answer), else the peer's next wants wait.
     Wanted(Wanted),
 }

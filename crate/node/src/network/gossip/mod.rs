@@ -23,7 +23,9 @@ use web_time::Instant;
 
 use super::NetworkError;
 
-pub use self::message::{MAX_MESSAGE_BYTES, Message, MessageError, query_id};
+pub use self::message::{
+    MAX_ID_BYTES, MAX_MESSAGE_BYTES, MAX_TIPS, Message, MessageError, query_id,
+};
 
 /// Largest gossipsub frame, several messages together, in bytes: what go-libp2p takes (PROTOCOL 7.1).
 pub const MAX_FRAME_BYTES: usize = 1024 * 1024;
