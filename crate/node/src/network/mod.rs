@@ -10,11 +10,11 @@ pub mod bitswap;
 pub mod gossip;
 
 mod behaviour;
+mod digest;
 mod error;
 mod event;
 mod redial;
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -25,17 +25,16 @@ use futures::{FutureExt, StreamExt};
 use futures_timer::Delay;
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
-use libp2p::gossipsub::{self, MessageAcceptance};
+use libp2p::gossipsub;
 use libp2p::identity::Keypair;
-use libp2p::multiaddr::Protocol;
+use libp2p::swarm;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{self, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, Swarm, identify, ping};
+use libp2p::{Multiaddr, PeerId, Swarm};
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::id::StreamId;
 use web_time::Instant;
 
-use self::behaviour::{Behaviour, BehaviourEvent};
+use self::behaviour::Behaviour;
 use self::gossip::{Message, RecentTips, Talk};
 use self::redial::Redial;
 
@@ -325,196 +324,10 @@ impl Network {
             Err(error) => tracing::warn!(%error, "a message was not published"),
         }
     }
-
-    fn digest(&mut self, event: SwarmEvent<BehaviourEvent>) {
-        let now = Instant::now();
-        match event {
-            SwarmEvent::Behaviour(event) => self.digest_behaviour(event, now),
-            SwarmEvent::ConnectionEstablished {
-                peer_id,
-                connection_id,
-                endpoint,
-                ..
-            } => {
-                let address = without_peer(endpoint.get_remote_address());
-                self.redial.connected(peer_id, connection_id, now);
-                if let Entry::Vacant(unknown) = self.peers.entry(peer_id) {
-                    unknown.insert(PeerInfo {
-                        peer: peer_id,
-                        address: address.clone(),
-                        agent: None,
-                        rtt: None,
-                    });
-                    self.events.push_back(NetworkEvent::PeerConnected {
-                        peer: peer_id,
-                        address,
-                    });
-                }
-            }
-            SwarmEvent::ConnectionClosed {
-                peer_id,
-                num_established,
-                cause,
-                ..
-            } => {
-                tracing::debug!(peer = %peer_id, ?cause, "connection closed");
-                if num_established == 0 {
-                    self.redial.disconnected(peer_id, now);
-                    self.talk.forget(&peer_id);
-                    if let Some(info) = self.peers.remove(&peer_id) {
-                        let address = info.address;
-                        self.events.push_back(NetworkEvent::PeerDisconnected {
-                            peer: peer_id,
-                            address,
-                        });
-                    }
-                }
-            }
-            SwarmEvent::OutgoingConnectionError {
-                connection_id,
-                peer_id,
-                error,
-            } => {
-                self.redial.failed(connection_id, now);
-                let reason = error.to_string();
-                self.events.push_back(NetworkEvent::DialFailed {
-                    peer: peer_id,
-                    reason,
-                });
-            }
-            SwarmEvent::NewListenAddr { address, .. } => {
-                self.events.push_back(NetworkEvent::Listening { address });
-            }
-            _ => {}
-        }
-    }
-
-    fn digest_behaviour(&mut self, event: BehaviourEvent, now: Instant) {
-        match event {
-            BehaviourEvent::Bitswap(bitswap::Event::Block { block, from }) => {
-                self.events.push_back(NetworkEvent::Block { block, from });
-            }
-            BehaviourEvent::Bitswap(bitswap::Event::Missing { cid }) => {
-                self.events.push_back(NetworkEvent::Missing { cid });
-            }
-            BehaviourEvent::Bitswap(bitswap::Event::Wanted(wanted)) => {
-                self.events.push_back(NetworkEvent::Wanted(wanted));
-            }
-            BehaviourEvent::Gossip(event) => self.digest_gossip(event, now),
-            BehaviourEvent::Identify(event) => {
-                if let identify::Event::Received { peer_id, info, .. } = *event {
-                    let agent = shorten(info.agent_version);
-                    self.change(peer_id, |known| known.agent = Some(agent));
-                }
-            }
-            BehaviourEvent::Ping(ping::Event {
-                peer,
-                result: Ok(rtt),
-                ..
-            }) => {
-                self.change(peer, |known| known.rtt = Some(rtt));
-            }
-            BehaviourEvent::Ping(ping::Event {
-                peer,
-                connection,
-                result: Err(failure),
-            }) => {
-                // A peer that does not know ping is not gone.
-                if !matches!(failure, ping::Failure::Unsupported) {
-                    tracing::debug!(%peer, %failure, "a peer went silent");
-                    self.swarm.close_connection(connection);
-                }
-            }
-        }
-    }
-
-    fn digest_gossip(&mut self, event: gossipsub::Event, now: Instant) {
-        match event {
-            gossipsub::Event::Message {
-                propagation_source,
-                message_id,
-                message,
-            } => {
-                let verdict = self.judge(propagation_source, message, now);
-                self.swarm
-                    .behaviour_mut()
-                    .gossip
-                    .report_message_validation_result(&message_id, &propagation_source, verdict);
-            }
-            gossipsub::Event::Subscribed { peer_id, topic } if topic == self.topic.hash() => {
-                self.events
-                    .push_back(NetworkEvent::PeerListens { peer: peer_id });
-                for bytes in std::mem::take(&mut self.unsent) {
-                    self.send(bytes);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Whether a message is passed on, and whether it speaks against the neighbour it came from.
-    fn judge(
-        &mut self,
-        from: PeerId,
-        message: gossipsub::Message,
-        now: Instant,
-    ) -> MessageAcceptance {
-        if !self.talk.may_say(from, now) {
-            return MessageAcceptance::Reject;
-        }
-        match (Message::parse(&message.data), message.source) {
-            (Ok(said), Some(source)) => {
-                self.hear(from, source, said);
-                MessageAcceptance::Accept
-            }
-            (Err(error), _) if error.is_foreign() => MessageAcceptance::Ignore,
-            (Err(error), _) => {
-                tracing::debug!(%from, %error, "garbage on the topic");
-                MessageAcceptance::Reject
-            }
-            (Ok(_), None) => MessageAcceptance::Reject,
-        }
-    }
-
-    fn hear(&mut self, from: PeerId, source: PeerId, message: Message) {
-        if let Message::Update { stream, tip, .. } = &message
-            && !self.tips.hear(stream, tip)
-        {
-            return;
-        }
-        self.events.push_back(NetworkEvent::Heard {
-            from,
-            source,
-            message,
-        });
-    }
-
-    fn change(&mut self, peer: PeerId, apply: impl FnOnce(&mut PeerInfo)) {
-        if let Some(info) = self.peers.get_mut(&peer) {
-            apply(info);
-            self.events
-                .push_back(NetworkEvent::PeerChanged(info.clone()));
-        }
-    }
-}
-
-/// The address alone: who is there is said elsewhere.
-fn without_peer(address: &Multiaddr) -> Multiaddr {
-    address
-        .iter()
-        .filter(|part| !matches!(part, Protocol::P2p(_)))
-        .collect()
 }
 
 fn dial_opts(address: &Multiaddr) -> DialOpts {
     DialOpts::unknown_peer_id().address(address.clone()).build()
-}
-
-fn shorten(mut text: String) -> String {
-    let end = text.floor_char_boundary(MAX_AGENT_BYTES);
-    text.truncate(end);
-    text.retain(|letter| !letter.is_control());
-    text
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use libp2p::Transport;
 use libp2p::core::transport::MemoryTransport;
 use libp2p::core::upgrade::Version;
+use libp2p::multiaddr::Protocol;
 use libp2p::{noise, yamux};
 use tokio::time::timeout;
 
