@@ -6,21 +6,9 @@ mod common;
 
 use std::collections::HashMap;
 
+use common::{Input, inputs};
 use ostrakon_protocol::event::{self, Decoded, Envelope, Signature};
 use ostrakon_protocol::{Block, CommitId, DocumentRef, StreamId, car, cbor, json};
-
-/// Bytes of no origin, and edits to a sample: each puts a byte somewhere.
-type Input = (Vec<u8>, u16, Vec<(u16, u8)>);
-
-/// The bytes as they are, and a sample with the edits made.
-fn inputs(samples: &[Vec<u8>], (bytes, which, edits): &Input) -> [Vec<u8>; 2] {
-    let mut damaged = samples[usize::from(*which) % samples.len()].clone();
-    for (at, byte) in edits {
-        let at = usize::from(*at) % damaged.len();
-        damaged[at] = *byte;
-    }
-    [bytes.clone(), damaged]
-}
 
 /// Some blocks of each kind.
 fn samples() -> Vec<Vec<u8>> {

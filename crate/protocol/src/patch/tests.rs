@@ -154,19 +154,3 @@ proptest! {
         }
     }
 }
-
-#[test]
-fn any_bytes_as_content_and_patch_never_panic_and_never_half_apply() {
-    bolero::check!()
-        .with_type::<(Vec<u8>, Vec<u8>)>()
-        .for_each(|(content, patch)| {
-            let (Ok(content), Ok(patch)) = (cbor::decode(content), cbor::decode(patch)) else {
-                return;
-            };
-            let mut content = Content::from(content);
-            let before = content.clone();
-            if content.patch(&patch).is_err() {
-                assert_eq!(content, before);
-            }
-        });
-}

@@ -1,6 +1,8 @@
 //! The vectors that the tests of this crate share.
 #![allow(dead_code)] // each test uses a part
 
+pub mod world;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -54,4 +56,17 @@ pub fn verified(case: &Value) -> BTreeMap<Cid, Block> {
 
 pub fn base64(value: &Value) -> Vec<u8> {
     BASE64.decode(value.as_str().unwrap().as_bytes()).unwrap()
+}
+
+/// Bytes of no origin, and edits to a sample: each puts a byte somewhere.
+pub type Input = (Vec<u8>, u16, Vec<(u16, u8)>);
+
+/// The bytes as they are, and a sample with the edits made.
+pub fn inputs(samples: &[Vec<u8>], (bytes, which, edits): &Input) -> [Vec<u8>; 2] {
+    let mut damaged = samples[usize::from(*which) % samples.len()].clone();
+    for (at, byte) in edits {
+        let at = usize::from(*at) % damaged.len();
+        damaged[at] = *byte;
+    }
+    [bytes.clone(), damaged]
 }
