@@ -15,11 +15,13 @@ use std::time::Duration;
 use futures::channel::oneshot;
 use futures::future::{Either, join_all, select};
 use futures_timer::Delay;
-use js_sys::{Array, Promise, Reflect, Uint8Array};
+use js_sys::{Array, Uint8Array};
 use ostrakon_node::store::StoreError;
 use rexie::{KeyRange, ObjectStore, Rexie, Transaction, TransactionMode};
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::spawn_local;
+
+use super::probe;
 
 /// Raised when the object stores change; a database of a higher version is left alone.
 pub const VERSION: u32 = 1;
@@ -112,12 +114,17 @@ pub enum Write {
     Delete(&'static str, JsValue),
 }
 
-/// Issues all writes at once and commits: afterwards all are done or none. `bytes` is about how much they add.
+/// Issues all writes at once and commits: afterwards all are done or none. `name` is that of the database.
 pub async fn commit(
+    name: &str,
     transaction: Transaction,
     writes: Vec<Write>,
-    bytes: usize,
 ) -> Result<(), StoreError> {
+    let added = |write: &Write| match write {
+        Write::Put(_, _, value) => value.dyn_ref().map_or(0, Uint8Array::length),
+        Write::Delete(..) => 0,
+    };
+    let bytes = writes.iter().map(added).sum();
     let mut requests = Vec::with_capacity(writes.len());
     for write in writes {
         let name = match write {
@@ -152,7 +159,8 @@ pub async fn commit(
     drop(ManuallyDrop::into_inner(done));
     match committed {
         Ok(()) => Ok(()),
-        Err(_) => Err(why_aborted(bytes).await),
+        // A full disk shows as an abort without a failed request, and rexie hides its reason.
+        Err(_) => Err(probe::why_aborted(name, bytes).await),
     }
 }
 
@@ -199,7 +207,11 @@ pub fn bytes(value: &JsValue) -> Option<Vec<u8>> {
 
 /// What the browser's refusal means. Its names are those of the standard's DOMException.
 pub fn meaning(error: &rexie::Error) -> StoreError {
-    let text = text(error);
+    meaning_of(text(error))
+}
+
+/// The same, from what the browser says of it.
+pub fn meaning_of(text: String) -> StoreError {
     if text.contains("QuotaExceededError") {
         StoreError::Full(text)
     } else if text.contains("InvalidStateError") || text.contains("NotFoundError") {
@@ -224,32 +236,4 @@ fn text(error: &rexie::Error) -> String {
 
 fn io(message: &str) -> StoreError {
     StoreError::Io(message.to_owned())
-}
-
-/// A full disk shows as an abort without a failed request. Its reason is on the transaction, where rexie does not let
-/// us look, so the browser is asked for the room it has, which is what it compares with itself.
-async fn why_aborted(bytes: usize) -> StoreError {
-    match room().await {
-        Some(room) if room < 2.0 * bytes as f64 => {
-            StoreError::Full(format!("{bytes} bytes do not fit into {room}"))
-        }
-        _ => io("the browser gave up the transaction"),
-    }
-}
-
-/// Bytes that this origin may still store, if the browser says.
-async fn room() -> Option<f64> {
-    let storage = Reflect::get(
-        &Reflect::get(&js_sys::global(), &"navigator".into()).ok()?,
-        &"storage".into(),
-    )
-    .ok()?;
-    let estimate: js_sys::Function = Reflect::get(&storage, &"estimate".into())
-        .ok()?
-        .dyn_into()
-        .ok()?;
-    let promise: Promise = estimate.call0(&storage).ok()?.dyn_into().ok()?;
-    let estimate = JsFuture::from(promise).await.ok()?;
-    let number = |name: &str| Reflect::get(&estimate, &name.into()).ok()?.as_f64();
-    Some(number("quota")? - number("usage")?)
 }

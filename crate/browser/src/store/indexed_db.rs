@@ -27,10 +27,14 @@ const CACHED_PACKS: usize = 4;
 #[derive(Clone)]
 pub struct IndexedDb(Rc<Inner>);
 
+/// A pack in memory: its document, its sequence, itself.
+type Cached = (Rc<str>, u32, Rc<Pack>);
+
 struct Inner {
+    name: String,
     database: Option<Rexie>,
     finder: RefCell<Finder>,
-    cache: RefCell<VecDeque<(Rc<str>, u32, Rc<Pack>)>>,
+    cache: RefCell<VecDeque<Cached>>,
 }
 
 impl Drop for Inner {
@@ -45,8 +49,9 @@ impl IndexedDb {
     /// Opens a database, making it if there is none. Fails with `store-newer` if a newer version of Ostrakon made it.
     pub async fn open(name: &str) -> Result<IndexedDb, StoreError> {
         let database = Some(database::open(name).await?);
-        let (finder, cache) = Default::default();
+        let (name, finder, cache) = (name.to_owned(), Default::default(), Default::default());
         Ok(IndexedDb(Rc::new(Inner {
+            name,
             database,
             finder,
             cache,
@@ -71,13 +76,8 @@ impl IndexedDb {
         let (inner, value) = (self.0.clone(), Uint8Array::from(secret));
         run(async move {
             let transaction = inner.begin(&[KEYS], TransactionMode::ReadWrite)?;
-            let length = value.length() as usize;
-            database::commit(
-                transaction,
-                vec![Write::Put(KEYS, name.into(), value.into())],
-                length,
-            )
-            .await
+            let write = Write::Put(KEYS, name.into(), value.into());
+            database::commit(&inner.name, transaction, vec![write]).await
         })
         .await
     }
@@ -150,7 +150,6 @@ impl Inner {
             .filter(|block| seen.insert(*block.cid()))
             .map(|block| (*block.cid(), block.bytes().clone()))
             .collect();
-        let size = new.iter().map(|(_, bytes)| bytes.len()).sum();
         let involved = involved(&document, &row, &names, &new)?;
         let removed = make_way(&transaction, &document, &involved, &mut new).await?;
 
@@ -183,7 +182,7 @@ impl Inner {
             document.as_str().into(),
             value(&row.write()),
         ));
-        database::commit(transaction, writes, size).await?;
+        database::commit(&self.name, transaction, writes).await?;
         let mut finder = self.finder.borrow_mut();
         for (sequence, blocks) in places {
             finder.insert(&document, sequence, blocks.iter().map(|(cid, _)| cid));
@@ -200,7 +199,7 @@ impl Inner {
             Write::Delete(PACKS, range.clone()),
             Write::Delete(INDEX, range),
         ];
-        database::commit(transaction, writes, 0).await?;
+        database::commit(&self.name, transaction, writes).await?;
         self.finder.borrow_mut().clear();
         self.cache.borrow_mut().clear();
         Ok(())
@@ -267,9 +266,7 @@ impl Inner {
         document: &Rc<str>,
         sequence: u32,
     ) -> Result<Option<Rc<Pack>>, StoreError> {
-        let cached = |(owner, number, _): &&(Rc<str>, u32, Rc<Pack>)| {
-            owner == document && *number == sequence
-        };
+        let cached = |(owner, number, _): &&Cached| owner == document && *number == sequence;
         if let Some((_, _, pack)) = self.cache.borrow().iter().find(cached) {
             return Ok(Some(pack.clone()));
         }

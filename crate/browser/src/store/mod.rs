@@ -11,6 +11,8 @@ pub mod finder;
 #[cfg(target_arch = "wasm32")]
 mod indexed_db;
 pub mod pack;
+#[cfg(target_arch = "wasm32")]
+mod probe;
 pub mod row;
 
 #[cfg(target_arch = "wasm32")]
