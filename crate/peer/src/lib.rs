@@ -2,8 +2,11 @@
 //! does in `ostrakon-node`.
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod identify;
 pub mod keys;
+pub mod samples;
 pub mod store;
 pub mod transport;
+pub mod verify;
 pub mod www;
