@@ -3,8 +3,23 @@
 //!
 //! - [`store`]: where documents are kept.
 //! - [`network`]: how peers are spoken to.
+//! - [`sync`]: which tips are fetched, and when to ask again; no I/O.
+//! - [`documents`]: load, follow, forget, import, export, submit; no I/O.
+//! - [`Node`]: all of it at work.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod documents;
+mod driver;
+mod error;
+mod feed;
 pub mod network;
+mod node;
+mod status;
 pub mod store;
+pub mod sync;
+
+pub use documents::{Source, View};
+pub use error::NodeError;
+pub use node::{Node, NodeConfig, Surroundings};
+pub use status::{NodeEvent, PeerInfo, Status};

@@ -1,0 +1,127 @@
+//! Documents as CAR files.
+//!
+//! An archive comes from anyone. It is bounded by the reader of [`car`], its blocks are hashed, and everything its roots
+//! lead to must be there and valid before any of it is kept; blocks they do not lead to are left out.
+
+use std::collections::HashMap;
+
+use cid::Cid;
+use ostrakon_protocol::Ipld;
+use ostrakon_protocol::block::Block;
+use ostrakon_protocol::car;
+use ostrakon_protocol::document::Document;
+use ostrakon_protocol::event::{Decoded, Event, Init, decode};
+use ostrakon_protocol::id::{StreamId, StreamType};
+
+use super::judge;
+use crate::error::NodeError;
+use crate::store::Stored;
+
+/// One document of an archive, verified.
+#[derive(Debug)]
+pub struct Import {
+    /// Which document.
+    pub stream: StreamId,
+    /// Its tips, in the archive's order.
+    pub tips: Vec<Cid>,
+    /// The archive's blocks.
+    pub blocks: HashMap<Cid, Block>,
+}
+
+/// The documents that an archive's roots belong to. The first that is incomplete or not valid refuses all.
+///
+/// `now` is the time in unix milliseconds.
+///
+/// # Errors
+/// [`NodeError::Car`], [`NodeError::NoRoots`], [`NodeError::Event`], [`NodeError::Incomplete`], [`NodeError::Chain`],
+/// [`NodeError::Refused`].
+pub fn read(bytes: &[u8], now: u64) -> Result<Vec<Import>, NodeError> {
+    let archive = car::read(bytes)?;
+    if let Some((cid, error)) = archive.refused.into_iter().next() {
+        tracing::debug!(%cid, %error, "a block of an archive is refused");
+        return Err(NodeError::Block(error));
+    }
+    let blocks: HashMap<Cid, Block> = archive
+        .blocks
+        .into_iter()
+        .map(|block| (*block.cid(), block))
+        .collect();
+    if archive.roots.is_empty() {
+        return Err(NodeError::NoRoots);
+    }
+    let mut documents: Vec<(StreamId, Vec<Cid>)> = Vec::new();
+    for root in archive.roots {
+        let stream = stream_of(root, &blocks)?;
+        match documents.iter_mut().find(|(known, _)| *known == stream) {
+            Some((_, tips)) if tips.contains(&root) => {}
+            Some((_, tips)) => tips.push(root),
+            None => documents.push((stream, vec![root])),
+        }
+    }
+    for (stream, tips) in &documents {
+        judge::submitted(*stream, None, tips, &blocks, now)?;
+    }
+    let import = |(stream, tips)| Import {
+        stream,
+        tips,
+        blocks: blocks.clone(),
+    };
+    Ok(documents.into_iter().map(import).collect())
+}
+
+/// A kept document as an archive: its tips as roots, its blocks from the init event on.
+///
+/// # Errors
+/// [`NodeError::NotKept`] if it was forgotten meanwhile, [`NodeError::Incomplete`] if the disk lost a block.
+pub fn write(document: &Document, stored: Option<Stored>) -> Result<Vec<u8>, NodeError> {
+    let stored = stored.ok_or(NodeError::NotKept(*document.stream()))?;
+    let (_, blocks, _) = stored.verified();
+    let find = |cid: Cid| blocks.get(&cid).ok_or(NodeError::Incomplete(cid));
+    let blocks = document
+        .block_cids()
+        .into_iter()
+        .map(find)
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(car::write(&document.tips(), blocks))
+}
+
+/// Follows the links from an event to the first one, and names the document.
+fn stream_of(root: Cid, blocks: &HashMap<Cid, Block>) -> Result<StreamId, NodeError> {
+    let mut cid = root;
+    // A chain that comes back to itself would need as many hashes broken; the bound costs nothing.
+    for _ in 0..=blocks.len() {
+        let block = blocks.get(&cid).ok_or(NodeError::Incomplete(cid))?;
+        match decode(block, blocks)? {
+            Decoded::Need(cids) => {
+                return Err(NodeError::Incomplete(cids.first().copied().unwrap_or(cid)));
+            }
+            Decoded::Event(Event::Init(init)) => return Ok(StreamId::new(stream_type(&init), cid)),
+            Decoded::Event(event) => match event.prev() {
+                Some(prev) => cid = *prev,
+                None => break,
+            },
+        }
+    }
+    Err(NodeError::Incomplete(root))
+}
+
+/// The type that an init event can only have; it is in no event, but decides the document's id.
+fn stream_type(init: &Init) -> StreamType {
+    if let Some(Ipld::Bytes(model)) = init.header.get("model") {
+        // The model of models is named by an id that nothing can be loaded for.
+        return match StreamId::from_bytes(model).map(|model| model.stream_type()) {
+            Ok(StreamType::UNLOADABLE) => StreamType::MODEL,
+            _ => StreamType::MODEL_INSTANCE,
+        };
+    }
+    let linked = init
+        .header
+        .controllers
+        .iter()
+        .any(|controller| controller.contains('@'));
+    if init.envelope.is_none() && linked {
+        StreamType::CAIP10_LINK
+    } else {
+        StreamType::TILE
+    }
+}

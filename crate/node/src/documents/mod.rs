@@ -1,0 +1,502 @@
+//! The documents of a node: load, follow, forget, export, submit. A state machine without I/O, like [`sync`](crate::sync)
+//! which it drives: calls, news and answers of the store go in, answers and orders come out.
+//!
+//! There is one road to a [`View`]: blocks, walk, verification, one transaction. What comes from disk takes it again on
+//! every open, so nothing rests on trust in the disk.
+//!
+//! What strangers can do here is announce and ask, about documents kept or not: [`MAX_LOOKUPS`] reads of the store at
+//! once, [`MAX_OWED`] answers that wait, one answer per document and [`ANSWER_PAUSE`]. What the node's own user can do
+//! is call: [`MAX_CALLS`]; memory holds [`MAX_OPEN`] documents, the rest is on disk.
+
+pub mod archive;
+mod judge;
+mod open;
+mod strangers;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cid::Cid;
+use libp2p::PeerId;
+use ostrakon_protocol::block::Block;
+use ostrakon_protocol::document::Document;
+use ostrakon_protocol::id::{DocumentRef, StreamId};
+
+use crate::error::NodeError;
+use crate::store::{Change, Record, StoreError, Stored};
+use crate::sync::{self, Sync};
+pub use judge::MAX_LOSING;
+use open::{Doing, Job, Open};
+use strangers::Strangers;
+
+/// Documents in memory at once.
+pub const MAX_OPEN: usize = 64;
+/// Calls under way at once.
+pub const MAX_CALLS: usize = 1024;
+/// Things that wait their turn on one document.
+pub const MAX_JOBS: usize = 32;
+/// Documents looked up at once because a stranger spoke of them.
+pub const MAX_LOOKUPS: usize = 32;
+/// Tips remembered while their document is looked up or opened.
+pub const MAX_HINTS: usize = 8;
+/// Questions of others that wait for an answer.
+pub const MAX_OWED: usize = 256;
+/// Pause between two answers about the same document.
+pub const ANSWER_PAUSE: Duration = Duration::from_millis(250);
+/// Kept documents that are not in memory and asked about in one round.
+pub const MAX_ROUND: usize = 4096;
+/// Pause between two questions of a round.
+pub const ROUND_PAUSE: Duration = Duration::from_millis(200);
+
+/// A verified document, as kept.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The document.
+    pub document: Arc<Document>,
+    /// What is noted about it.
+    pub record: Record,
+    /// Where it was last changed from.
+    pub from: Source,
+}
+
+/// Where a document's newest event came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// It was kept already.
+    Disk,
+    /// It arrived since.
+    Network,
+}
+
+/// The time, as the machine needs it.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Since some fixed moment; never runs backwards.
+    pub ticks: Duration,
+    /// Unix milliseconds.
+    pub unix_ms: u64,
+}
+
+/// Names a call.
+pub type CallId = u64;
+
+/// What a call is answered with.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// The document that was loaded.
+    View(Arc<View>),
+    /// It is done.
+    Done,
+}
+
+/// What the machine wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// A call is over.
+    Reply(CallId, Result<Reply, NodeError>),
+    /// A follower's document is this now.
+    Show(CallId, Arc<View>),
+    /// A follower's document is gone.
+    End(CallId),
+    /// A document has a new tip, or is kept for the first time.
+    Changed(Arc<View>),
+    /// A call is over once it got the archive of this document.
+    Export(CallId, Arc<Document>),
+    /// Read a document; answer with [`Documents::opened`].
+    Open(StreamId),
+    /// Read a record; answer with [`Documents::looked_up`].
+    LookUp(StreamId),
+    /// Read all records; answer with [`Documents::listed`].
+    List,
+    /// Write; answer with [`Documents::committed`].
+    Commit(StreamId, Change),
+    /// Publish that we hold this document with this tip.
+    Respond(StreamId, Cid),
+    /// Publish a new tip.
+    Update(StreamId, Cid),
+    /// Publish a question.
+    Query(StreamId),
+    /// Fetch blocks, from these peers first.
+    Get(Vec<Cid>, Vec<PeerId>),
+    /// Stop fetching a block.
+    Cancel(Cid),
+    /// These blocks are kept now.
+    Offer(Vec<Block>),
+    /// A tip could not be had: hear it again when it is announced again.
+    Unhear(StreamId, Cid),
+}
+
+struct Call {
+    stream: StreamId,
+    kind: Kind,
+    deadline: Option<Duration>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The document, with this version in it.
+    Load(Option<Cid>),
+    Follow,
+    /// Answered by the job it brought.
+    Job,
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Documents {
+    open: BTreeMap<StreamId, Open>,
+    calls: BTreeMap<CallId, Call>,
+    sync: Sync,
+    strangers: Strangers,
+    online: bool,
+    uses: u64,
+    outputs: VecDeque<Output>,
+}
+
+/// What the node's user asks for. Every call but a follow ends in one [`Output::Reply`] or [`Output::Export`].
+impl Documents {
+    /// A document, from disk if it is kept, else from the network before the deadline. It is followed from then on.
+    pub fn load(&mut self, id: CallId, document: &DocumentRef, deadline: Duration, now: Now) {
+        let commit = match document {
+            DocumentRef::Stream(_) => None,
+            DocumentRef::Commit(commit) => Some(*commit.commit()),
+        };
+        let call = Call {
+            stream: *document.stream_id(),
+            kind: Kind::Load(commit),
+            deadline: Some(deadline),
+        };
+        self.call(id, call, None, now);
+    }
+
+    /// A document now, and after every change, until [`Documents::cancel`].
+    pub fn follow(&mut self, id: CallId, stream: StreamId, now: Now) {
+        self.call(
+            id,
+            Call {
+                stream,
+                kind: Kind::Follow,
+                deadline: None,
+            },
+            None,
+            now,
+        );
+        if let Some(view) = self.open.get(&stream).and_then(|open| open.view.clone()) {
+            self.outputs.push_back(Output::Show(id, view));
+        }
+    }
+
+    /// Events from here: all of them must be valid. They are kept and announced.
+    pub fn submit(
+        &mut self,
+        id: CallId,
+        stream: StreamId,
+        tips: Vec<Cid>,
+        blocks: HashMap<Cid, Block>,
+        now: Now,
+    ) {
+        self.call(
+            id,
+            Call {
+                stream,
+                kind: Kind::Job,
+                deadline: None,
+            },
+            Some(Job::Submit(id, tips, blocks)),
+            now,
+        );
+    }
+
+    /// Removes a document from here.
+    pub fn forget(&mut self, id: CallId, stream: StreamId, now: Now) {
+        self.call(
+            id,
+            Call {
+                stream,
+                kind: Kind::Job,
+                deadline: None,
+            },
+            Some(Job::Forget(id)),
+            now,
+        );
+    }
+
+    /// A kept document as an archive.
+    pub fn export(&mut self, id: CallId, stream: StreamId, now: Now) {
+        self.call(
+            id,
+            Call {
+                stream,
+                kind: Kind::Job,
+                deadline: None,
+            },
+            Some(Job::Export(id)),
+            now,
+        );
+    }
+
+    /// Nobody waits for this call any more. A change that began is finished.
+    pub fn cancel(&mut self, id: CallId, now: Now) {
+        let Some(call) = self.calls.remove(&id) else {
+            return;
+        };
+        self.run(call.stream, now);
+        self.pump(now);
+    }
+
+    fn call(&mut self, id: CallId, call: Call, job: Option<Job>, now: Now) {
+        let stream = call.stream;
+        let full = self
+            .open
+            .get(&stream)
+            .is_some_and(|open| open.jobs.len() >= MAX_JOBS);
+        if self.calls.len() >= MAX_CALLS || full || !self.enter(stream) {
+            let busy = match call.kind {
+                Kind::Follow => Output::End(id),
+                _ => Output::Reply(id, Err(NodeError::Busy)),
+            };
+            self.outputs.push_back(busy);
+            return;
+        }
+        self.calls.insert(id, call);
+        if let Some(open) = self.open.get_mut(&stream) {
+            open.jobs.extend(job);
+        }
+        self.run(stream, now);
+        self.pump(now);
+    }
+}
+
+/// What happens on the network.
+impl Documents {
+    /// Whether anyone is connected.
+    pub fn set_online(&mut self, online: bool) {
+        self.online = online;
+    }
+
+    /// A peer reads the topic from now on.
+    pub fn listens(&mut self, peer: PeerId, now: Now) {
+        self.sync.listens(peer, now.ticks);
+        self.start_round(now);
+        self.tick(now);
+    }
+
+    /// A peer is gone.
+    pub fn leaves(&mut self, peer: &PeerId) {
+        self.sync.leaves(peer);
+    }
+
+    /// Someone announced a tip; who likely has its blocks comes first in `providers`.
+    pub fn announced(&mut self, stream: StreamId, tip: Cid, providers: &[PeerId], now: Now) {
+        match self.open.get_mut(&stream) {
+            Some(open) if matches!(open.doing, Doing::Opening) => {
+                if open.hints.len() < MAX_HINTS {
+                    open.hints.push((tip, providers.to_vec()));
+                }
+            }
+            Some(_) => self.sync.hear(&stream, tip, providers, now.ticks),
+            None => self.look_up(stream, Some((tip, providers.to_vec()))),
+        }
+        self.pump(now);
+    }
+
+    /// Someone answered a question; nobody's answer if it was not asked.
+    pub fn answered(&mut self, stream: StreamId, tip: Cid, providers: &[PeerId], now: Now) {
+        if self.sync.was_asked(&stream, now.ticks) {
+            self.announced(stream, tip, providers, now);
+        }
+    }
+
+    /// Someone asks who holds a document.
+    pub fn asked(&mut self, stream: StreamId, now: Now) {
+        self.strangers.ask(stream, now.ticks);
+        self.answer_strangers(now);
+    }
+
+    /// A question could not be published.
+    pub fn not_asked(&mut self, stream: &StreamId, now: Now) {
+        self.sync.not_asked(stream, now.ticks);
+    }
+
+    /// A block arrived that was asked for.
+    pub fn block(&mut self, block: &Block, from: PeerId, now: Now) {
+        self.sync.block(block, from, now.ticks);
+        self.pump(now);
+    }
+
+    /// Nobody has this block.
+    pub fn missing(&mut self, cid: &Cid, now: Now) {
+        self.sync.missing(cid, now.ticks);
+        self.pump(now);
+    }
+}
+
+/// What the store answers.
+impl Documents {
+    /// To [`Output::Open`].
+    pub fn opened(&mut self, stream: StreamId, read: Result<Option<Stored>, StoreError>, now: Now) {
+        let Some(open) = self.open.get_mut(&stream) else {
+            return;
+        };
+        if !matches!(open.doing, Doing::Opening) {
+            return;
+        }
+        open.doing = Doing::Nothing;
+        match read {
+            Err(error) => {
+                let calls: Vec<CallId> = self.calls_on(&stream).collect();
+                for id in calls {
+                    self.reply(id, Err(NodeError::Store(error.clone())));
+                }
+                self.close(&stream);
+            }
+            Ok(None) => self.run(stream, now),
+            Ok(Some(stored)) => {
+                let known = judge::stored(stored, now.unix_ms);
+                // What the disk lost may still be had from others.
+                open.hints
+                    .extend(known.lost.into_iter().map(|tip| (tip, Vec::new())));
+                open.view = known.view.map(Arc::new);
+                if let Some(view) = open.view.clone() {
+                    self.show(&view);
+                }
+                self.run(stream, now);
+            }
+        }
+        self.pump(now);
+    }
+
+    /// To [`Output::Commit`].
+    pub fn committed(&mut self, stream: StreamId, written: Result<(), StoreError>, now: Now) {
+        self.finish(stream, written, now);
+        self.run(stream, now);
+        self.pump(now);
+    }
+
+    /// To [`Output::LookUp`].
+    pub fn looked_up(
+        &mut self,
+        stream: StreamId,
+        read: Result<Option<Record>, StoreError>,
+        now: Now,
+    ) {
+        let Some(lookup) = self.strangers.lookups.remove(&stream) else {
+            return;
+        };
+        let Ok(Some(record)) = read else { return };
+        if lookup.answer {
+            self.respond(stream, *record.tip(), now);
+        }
+        for (tip, providers) in lookup.tips {
+            if !record.tips.contains(&tip) && self.enter(stream) {
+                self.announced(stream, tip, &providers, now);
+            }
+        }
+        self.pump(now);
+    }
+
+    /// To [`Output::List`].
+    pub fn listed(&mut self, read: Result<Vec<Record>, StoreError>, now: Now) {
+        self.fill_round(read, now);
+        self.tick(now);
+    }
+}
+
+/// Time, and what comes out.
+impl Documents {
+    /// When [`Documents::tick`] has something to do.
+    pub fn deadline(&self) -> Option<Duration> {
+        let calls = self.calls.values().filter_map(|call| call.deadline);
+        calls
+            .chain(self.sync.deadline())
+            .chain(self.strangers.deadline(self.sync.is_heard()))
+            .min()
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, now: Now) {
+        let late = |call: &Call| call.deadline.is_some_and(|at| at <= now.ticks);
+        let late: Vec<CallId> = self
+            .calls
+            .iter()
+            .filter(|(_, call)| late(call))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in late {
+            self.expire(id, now);
+        }
+        let versions: Vec<StreamId> = self
+            .calls
+            .values()
+            .filter(|call| call.waits_for_version())
+            .map(|call| call.stream)
+            .collect();
+        for stream in versions {
+            self.run(stream, now);
+        }
+        self.sync.tick(now.ticks);
+        self.answer_strangers(now);
+        self.go_round(now);
+        self.pump(now);
+    }
+
+    /// The next thing to do.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Whether no change is on its way to the store.
+    pub fn is_written(&self) -> bool {
+        !self
+            .open
+            .values()
+            .any(|open| matches!(open.doing, Doing::Committing(_) | Doing::Forgetting(_)))
+    }
+
+    /// A kept document that is in memory.
+    pub fn view(&self, stream: &StreamId) -> Option<&Arc<View>> {
+        self.open.get(stream)?.view.as_ref()
+    }
+
+    /// Documents in memory.
+    pub fn open_count(&self) -> usize {
+        self.open.len()
+    }
+
+    fn pump(&mut self, now: Now) {
+        while let Some(output) = self.sync.poll() {
+            match output {
+                sync::Output::Query(stream) => self.outputs.push_back(Output::Query(stream)),
+                sync::Output::Get { cids, providers } => {
+                    self.outputs.push_back(Output::Get(cids, providers))
+                }
+                sync::Output::Cancel(cid) => self.outputs.push_back(Output::Cancel(cid)),
+                sync::Output::Arrived(arrived) => {
+                    let stream = arrived.stream;
+                    match self.open.get_mut(&stream) {
+                        Some(open) if open.jobs.len() < MAX_JOBS => {
+                            open.jobs.push_back(Job::Arrived(arrived))
+                        }
+                        _ => {
+                            self.sync
+                                .judged(&stream, &arrived.tip, sync::Verdict::Later, now.ticks)
+                        }
+                    }
+                    self.run(stream, now);
+                }
+                sync::Output::Failed {
+                    stream,
+                    tip,
+                    failure,
+                } => self.tip_failed(stream, tip, failure),
+            }
+        }
+    }
+}
+
+impl Call {
+    fn waits_for_version(&self) -> bool {
+        matches!(self.kind, Kind::Load(Some(_)))
+    }
+}

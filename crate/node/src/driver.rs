@@ -1,0 +1,500 @@
+//! The future behind a [`Node`](crate::Node): carries what happens into the machine and its orders out, to the network and
+//! the store. It spawns nothing; the store's futures run beside the network, so neither waits for the other.
+
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::channel::{mpsc, oneshot};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
+use futures_timer::Delay;
+use ostrakon_protocol::block::Block;
+use ostrakon_protocol::id::StreamId;
+use web_time::{Instant, SystemTime};
+
+use crate::documents::{CallId, Documents, Now, Output, Reply, View, archive};
+use crate::error::NodeError;
+use crate::feed::Writer;
+use crate::network::gossip::{Message, query_id};
+use crate::network::{Network, NetworkEvent, Wanted};
+use crate::node::{Call, Command};
+use crate::status::{NodeEvent, PeerInfo, Status};
+use crate::store::{Record, Store, StoreError, Stored, Usage};
+
+/// Blocks being read for peers at once. The network has its own bound for each peer.
+pub const MAX_SERVING: usize = 256;
+/// Listeners to the node's events.
+pub const MAX_LISTENERS: usize = 64;
+
+/// What a call is answered with.
+pub(crate) enum Answer {
+    View(Arc<View>),
+    Done,
+    Archive(Vec<u8>),
+}
+
+type Replier<T> = oneshot::Sender<Result<T, NodeError>>;
+
+/// What the store answered.
+enum Read {
+    Opened(StreamId, Result<Option<Stored>, StoreError>),
+    LookedUp(StreamId, Result<Option<Record>, StoreError>),
+    Listed(Result<Vec<Record>, StoreError>),
+    Committed(StreamId, Result<(), StoreError>),
+    Served(Wanted, Result<Option<Block>, StoreError>),
+    Usage(Result<Usage, StoreError>),
+    /// Someone else was answered already.
+    Nothing,
+}
+
+enum Event {
+    Abandoned(CallId),
+    Command(Command),
+    Read(Read),
+    Network(NetworkEvent),
+    Time,
+}
+
+pub(crate) struct Driver<S> {
+    network: Network,
+    store: Rc<S>,
+    documents: Documents,
+    commands: mpsc::Receiver<Command>,
+    abandoned: mpsc::UnboundedReceiver<CallId>,
+    replies: HashMap<CallId, Replier<Answer>>,
+    followers: HashMap<CallId, Writer<Arc<View>>>,
+    listeners: Vec<Writer<NodeEvent>>,
+    reads: FuturesUnordered<Pin<Box<dyn Future<Output = Read>>>>,
+    serving: usize,
+    /// Whether the usage is being counted, and whether it changed since.
+    counting: (bool, bool),
+    status: Arc<Mutex<Status>>,
+    usage: Usage,
+    stale: bool,
+    timer: Option<(Duration, Delay)>,
+    started: Instant,
+    stopping: Option<oneshot::Sender<()>>,
+}
+
+/// The time, in unix milliseconds.
+pub(crate) fn unix_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl<S: Store> Driver<S> {
+    pub(crate) fn new(
+        network: Network,
+        store: S,
+        commands: mpsc::Receiver<Command>,
+        abandoned: mpsc::UnboundedReceiver<CallId>,
+        status: Arc<Mutex<Status>>,
+    ) -> Driver<S> {
+        let usage = {
+            let status = status.lock().unwrap_or_else(PoisonError::into_inner);
+            Usage {
+                documents: status.documents,
+                blocks: status.blocks,
+                bytes: status.bytes,
+            }
+        };
+        Driver {
+            network,
+            store: Rc::new(store),
+            documents: Documents::default(),
+            commands,
+            abandoned,
+            replies: HashMap::new(),
+            followers: HashMap::new(),
+            listeners: Vec::new(),
+            reads: FuturesUnordered::new(),
+            serving: 0,
+            counting: (false, false),
+            status,
+            usage,
+            stale: false,
+            timer: None,
+            started: Instant::now(),
+            stopping: None,
+        }
+    }
+
+    pub(crate) async fn run(mut self) {
+        loop {
+            let event = poll_fn(|cx| self.poll(cx)).await;
+            self.digest(event);
+            while let Some(output) = self.documents.poll() {
+                self.obey(output);
+            }
+            if self.stale {
+                self.tell_status();
+            }
+            if self.stopping.is_some() && self.documents.is_written() {
+                break;
+            }
+        }
+        let stopping = self.stopping.take();
+        // The store is closed and every call has failed before the caller of stop goes on.
+        drop(self);
+        if let Some(stopped) = stopping {
+            let _ = stopped.send(());
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            ticks: self.started.elapsed(),
+            unix_ms: unix_ms(),
+        }
+    }
+
+    /// The network comes last: it alone can have something new for ever.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        if let Poll::Ready(Some(id)) = self.abandoned.poll_next_unpin(cx) {
+            return Poll::Ready(Event::Abandoned(id));
+        }
+        if self.stopping.is_none()
+            && let Poll::Ready(Some(command)) = self.commands.poll_next_unpin(cx)
+        {
+            return Poll::Ready(Event::Command(command));
+        }
+        if let Poll::Ready(Some(read)) = self.reads.poll_next_unpin(cx) {
+            return Poll::Ready(Event::Read(read));
+        }
+        if self.poll_timer(cx).is_ready() {
+            return Poll::Ready(Event::Time);
+        }
+        self.network.poll(cx).map(Event::Network)
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(at) = self.documents.deadline() else {
+            self.timer = None;
+            return Poll::Pending;
+        };
+        if self
+            .timer
+            .as_ref()
+            .is_none_or(|(set_for, _)| *set_for != at)
+        {
+            self.timer = Some((at, Delay::new(at.saturating_sub(self.started.elapsed()))));
+        }
+        let Some((_, delay)) = &mut self.timer else {
+            return Poll::Pending;
+        };
+        if delay.poll_unpin(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.timer = None;
+        Poll::Ready(())
+    }
+
+    fn digest(&mut self, event: Event) {
+        let now = self.now();
+        match event {
+            Event::Abandoned(id) => {
+                self.replies.remove(&id);
+                self.followers.remove(&id);
+                self.documents.cancel(id, now);
+            }
+            Event::Command(command) => self.digest_command(command, now),
+            Event::Read(read) => self.digest_read(read, now),
+            Event::Network(event) => self.digest_network(event, now),
+            Event::Time => self.documents.tick(now),
+        }
+    }
+
+    fn digest_command(&mut self, command: Command, now: Now) {
+        match command {
+            Command::Call(id, call, reply) => {
+                if reply.is_canceled() {
+                    return;
+                }
+                self.replies.insert(id, reply);
+                match call {
+                    Call::Load(document, timeout) => {
+                        let deadline = now.ticks.saturating_add(timeout);
+                        self.documents.load(id, &document, deadline, now);
+                    }
+                    Call::Submit(stream, tips, blocks) => {
+                        self.documents.submit(id, stream, tips, blocks, now)
+                    }
+                    Call::Forget(stream) => self.documents.forget(id, stream, now),
+                    Call::Export(stream) => self.documents.export(id, stream, now),
+                }
+            }
+            Command::Follow(id, stream, writer) => {
+                if !writer.is_closed() {
+                    self.followers.insert(id, writer);
+                    self.documents.follow(id, stream, now);
+                }
+            }
+            Command::Records(reply) => {
+                let store = self.store.clone();
+                self.reads.push(Box::pin(async move {
+                    // Err means that nobody waits for it any more.
+                    let _ = reply.send(store.records().await.map_err(NodeError::Store));
+                    Read::Nothing
+                }));
+            }
+            Command::Listen(writer) => {
+                self.listeners.retain(|listener| !listener.is_closed());
+                if self.listeners.len() < MAX_LISTENERS {
+                    writer.push(NodeEvent::Status(self.read_status()), |_| false);
+                    self.listeners.push(writer);
+                }
+            }
+            Command::Dial(address) => {
+                if let Err(error) = self.network.dial(address) {
+                    tracing::warn!(%error, "an address cannot be dialled");
+                }
+            }
+            Command::Wake => self.network.wake(),
+            Command::Stop(stopped) => self.stopping = Some(stopped),
+        }
+    }
+
+    fn digest_read(&mut self, read: Read, now: Now) {
+        match read {
+            Read::Opened(stream, read) => self.documents.opened(stream, read, now),
+            Read::LookedUp(stream, read) => self.documents.looked_up(stream, read, now),
+            Read::Listed(read) => self.documents.listed(read, now),
+            Read::Committed(stream, written) => {
+                if let Err(error) = &written {
+                    tracing::warn!(%stream, %error, code = error.code(), "nothing was written");
+                }
+                self.documents.committed(stream, written, now);
+                self.count();
+            }
+            Read::Served(wanted, read) => {
+                self.serving = self.serving.saturating_sub(1);
+                let block = read.unwrap_or_else(|error| {
+                    tracing::warn!(cid = %wanted.cid, %error, "a block cannot be read");
+                    None
+                });
+                self.network.answer(wanted, block);
+            }
+            Read::Usage(read) => {
+                let (_, again) = std::mem::take(&mut self.counting);
+                match read {
+                    Ok(usage) if usage != self.usage => {
+                        self.usage = usage;
+                        self.stale = true;
+                    }
+                    Ok(_) => {}
+                    Err(error) => tracing::warn!(%error, "the store cannot be counted"),
+                }
+                if again {
+                    self.count();
+                }
+            }
+            Read::Nothing => {}
+        }
+    }
+
+    fn digest_network(&mut self, event: NetworkEvent, now: Now) {
+        match event {
+            NetworkEvent::PeerConnected { peer, address } => self.tell_peer(peer, true, address),
+            NetworkEvent::PeerDisconnected { peer, address } => {
+                self.documents.leaves(&peer);
+                self.tell_peer(peer, false, address);
+            }
+            NetworkEvent::PeerChanged(_) | NetworkEvent::Listening { .. } => self.stale = true,
+            NetworkEvent::PeerListens { peer } => self.documents.listens(peer, now),
+            NetworkEvent::DialFailed { peer, reason } => {
+                tracing::debug!(?peer, reason, "a dial failed")
+            }
+            NetworkEvent::Heard {
+                from,
+                source,
+                message,
+            } => self.hear(&[source, from], message, now),
+            NetworkEvent::Block { block, from } => self.documents.block(&block, from, now),
+            NetworkEvent::Missing { cid } => self.documents.missing(&cid, now),
+            NetworkEvent::Wanted(wanted) => self.serve(wanted),
+        }
+    }
+
+    fn hear(&mut self, providers: &[libp2p::PeerId], message: Message, now: Now) {
+        match message {
+            Message::Update { stream, tip, .. } => {
+                self.documents.announced(stream, tip, providers, now)
+            }
+            Message::Query { stream, .. } => self.documents.asked(stream, now),
+            Message::Response { id, tips } => {
+                for (stream, tip) in tips {
+                    // An answer names the question it answers, or is none.
+                    if let Ok(stream) = stream.parse::<StreamId>()
+                        && query_id(&stream) == id
+                    {
+                        self.documents.answered(stream, tip, providers, now);
+                    }
+                }
+            }
+            Message::KeepAlive { .. } => {}
+        }
+    }
+
+    fn serve(&mut self, wanted: Wanted) {
+        if self.serving >= MAX_SERVING {
+            // The peer asks elsewhere, or again.
+            self.network.answer(wanted, None);
+            return;
+        }
+        self.serving = self.serving.saturating_add(1);
+        let store = self.store.clone();
+        self.reads.push(Box::pin(async move {
+            let read = store.block(&wanted.cid).await;
+            Read::Served(wanted, read)
+        }));
+    }
+
+    fn obey(&mut self, output: Output) {
+        let store = self.store.clone();
+        match output {
+            Output::Reply(id, reply) => {
+                if let Some(sender) = self.replies.remove(&id) {
+                    // Err means that nobody waits for it any more.
+                    let _ = sender.send(reply.map(|reply| match reply {
+                        Reply::View(view) => Answer::View(view),
+                        Reply::Done => Answer::Done,
+                    }));
+                }
+            }
+            Output::Export(id, document) => {
+                let Some(sender) = self.replies.remove(&id) else {
+                    return;
+                };
+                self.reads.push(Box::pin(async move {
+                    let archive = match store.document(document.stream()).await {
+                        Ok(stored) => archive::write(&document, stored),
+                        Err(error) => Err(NodeError::Store(error)),
+                    };
+                    let _ = sender.send(archive.map(Answer::Archive));
+                    Read::Nothing
+                }));
+            }
+            Output::Show(id, view) => {
+                if let Some(follower) = self.followers.get(&id) {
+                    follower.push(view, |_| true);
+                }
+            }
+            Output::End(id) => {
+                self.followers.remove(&id);
+            }
+            Output::Changed(view) => {
+                let event = NodeEvent::Document {
+                    stream: *view.document.stream(),
+                    tip: *view.document.tip(),
+                };
+                self.tell(event, |_| false);
+            }
+            Output::Open(stream) => {
+                self.reads.push(Box::pin(async move {
+                    Read::Opened(stream, store.document(&stream).await)
+                }));
+            }
+            Output::LookUp(stream) => {
+                self.reads.push(Box::pin(async move {
+                    Read::LookedUp(stream, store.record(&stream).await)
+                }));
+            }
+            Output::List => self
+                .reads
+                .push(Box::pin(async move { Read::Listed(store.records().await) })),
+            Output::Commit(stream, change) => {
+                self.reads.push(Box::pin(async move {
+                    Read::Committed(stream, store.commit(change).await)
+                }));
+            }
+            Output::Respond(stream, tip) => {
+                self.publish(&Message::response(&query_id(&stream), &stream, tip))
+            }
+            Output::Update(stream, tip) => self.publish(&Message::Update {
+                stream,
+                tip,
+                model: None,
+            }),
+            Output::Query(stream) => {
+                if let Err(error) = self.network.publish(&Message::query(stream)) {
+                    tracing::debug!(%stream, %error, "a question waits");
+                    self.documents.not_asked(&stream, self.now());
+                }
+            }
+            Output::Get(cids, providers) => self.network.get(cids, &providers),
+            Output::Cancel(cid) => self.network.cancel(&cid),
+            Output::Offer(blocks) => blocks.iter().for_each(|block| self.network.offer(block)),
+            Output::Unhear(stream, tip) => self.network.unhear(&stream, &tip),
+        }
+    }
+
+    fn publish(&mut self, message: &Message) {
+        if let Err(error) = self.network.publish(message) {
+            tracing::warn!(%error, "a message was not published");
+        }
+    }
+
+    fn count(&mut self) {
+        if self.counting.0 {
+            self.counting.1 = true;
+            return;
+        }
+        self.counting = (true, false);
+        let store = self.store.clone();
+        self.reads
+            .push(Box::pin(async move { Read::Usage(store.usage().await) }));
+    }
+
+    fn tell_peer(&mut self, peer: libp2p::PeerId, connected: bool, address: libp2p::Multiaddr) {
+        self.documents.set_online(self.network.is_online());
+        self.tell(
+            NodeEvent::Peer {
+                peer,
+                connected,
+                address,
+            },
+            |_| false,
+        );
+        self.stale = true;
+    }
+
+    fn tell(&mut self, event: NodeEvent, replaces: impl Fn(&NodeEvent) -> bool) {
+        self.listeners.retain(|listener| !listener.is_closed());
+        for listener in &self.listeners {
+            listener.push(event.clone(), &replaces);
+        }
+    }
+
+    fn read_status(&self) -> Status {
+        Status {
+            online: self.network.is_online(),
+            peer_id: self.network.peer_id(),
+            peers: self.network.peers().map(PeerInfo::from).collect(),
+            addresses: self.network.listeners().cloned().collect(),
+            documents: self.usage.documents,
+            blocks: self.usage.blocks,
+            bytes: self.usage.bytes,
+        }
+    }
+
+    fn tell_status(&mut self) {
+        self.stale = false;
+        let status = self.read_status();
+        let mut known = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known == status {
+            return;
+        }
+        *known = status.clone();
+        drop(known);
+        self.tell(NodeEvent::Status(status), |event| {
+            matches!(event, NodeEvent::Status(_))
+        });
+    }
+}

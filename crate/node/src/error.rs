@@ -1,0 +1,109 @@
+//! Why a node did not do what it was asked.
+
+use cid::Cid;
+use ostrakon_protocol::block::BlockError;
+use ostrakon_protocol::car::CarError;
+use ostrakon_protocol::chain::ChainError;
+use ostrakon_protocol::event::EventError;
+use ostrakon_protocol::id::{CommitId, StreamId};
+use ostrakon_protocol::refusal::Refusal;
+
+use crate::network::NetworkError;
+use crate::store::StoreError;
+
+/// Why a node did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The node was stopped.
+    #[error("the node was stopped")]
+    Stopped,
+    /// More is under way than the node takes on at once. Try again.
+    #[error("the node is busy")]
+    Busy,
+    /// The document is not kept and nobody is connected who could be asked.
+    #[error("{0} is not kept here and no peer is connected")]
+    Offline(StreamId),
+    /// The document is not kept, and nobody who was asked in time has it.
+    #[error("nobody offered {0} in time")]
+    NotFound(StreamId),
+    /// Peers announced the document, but not all of its blocks could be had in time.
+    #[error("{0} was announced, but its blocks could not be had in time")]
+    Unavailable(StreamId),
+    /// The document is not kept.
+    #[error("{0} is not kept here")]
+    NotKept(StreamId),
+    /// The version is not part of the document: it lost to another branch.
+    #[error("{} is not a version of {}", .0.commit(), .0.stream_id())]
+    CommitNotFound(Box<CommitId>),
+    /// The document was forgotten meanwhile.
+    #[error("{0} was forgotten")]
+    Forgotten(StreamId),
+    /// A block is missing in what was handed in.
+    #[error("the block {0} is missing")]
+    Incomplete(Cid),
+    /// More bytes than a document may bring at once.
+    #[error("{0} is too large")]
+    TooLarge(StreamId),
+    /// An archive that names no document.
+    #[error("the archive has no roots")]
+    NoRoots,
+    /// An archive's root is no event.
+    #[error("a root of the archive is not an event: {0}")]
+    Event(#[from] EventError),
+    /// Not an archive.
+    #[error(transparent)]
+    Car(#[from] CarError),
+    /// Bytes in an archive that are not the block they claim to be.
+    #[error(transparent)]
+    Block(#[from] BlockError),
+    /// Not a doc-chain.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// Not valid.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The store failed; nothing that was good changed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The network failed.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+}
+
+impl NodeError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            NodeError::Stopped => "stopped",
+            NodeError::Busy => "busy",
+            NodeError::Offline(_) => "offline",
+            NodeError::NotFound(_) => "not-found",
+            NodeError::Unavailable(_) => "unavailable",
+            NodeError::NotKept(_) => "not-kept",
+            NodeError::CommitNotFound(_) => "commit-not-found",
+            NodeError::Forgotten(_) => "forgotten",
+            NodeError::Incomplete(_) => "incomplete",
+            NodeError::TooLarge(_) => "too-large",
+            NodeError::NoRoots => "car-no-roots",
+            NodeError::Event(error) => error.code(),
+            NodeError::Car(error) => error.code(),
+            NodeError::Block(error) => error.code(),
+            NodeError::Chain(error) => error.code(),
+            NodeError::Refused(refusal) => refusal.code(),
+            NodeError::Store(error) => error.code(),
+            NodeError::Network(error) => error.code(),
+        }
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            NodeError::Busy
+            | NodeError::Offline(_)
+            | NodeError::NotFound(_)
+            | NodeError::Unavailable(_) => true,
+            NodeError::Store(error) => error.is_retryable(),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! The handle to a node. The work is done by the future that [`Node::start`] returns beside it.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cid::Cid;
+use futures::channel::{mpsc, oneshot};
+use futures::{SinkExt, Stream, StreamExt, stream};
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::Boxed;
+use libp2p::identity::Keypair;
+use libp2p::{Multiaddr, PeerId};
+use ostrakon_protocol::block::Block;
+use ostrakon_protocol::id::{DocumentRef, StreamId};
+
+use crate::documents::{CallId, View, archive};
+use crate::driver::{self, Driver};
+use crate::error::NodeError;
+use crate::feed::{Reader, Writer, feed};
+use crate::network::{Network, NetworkConfig};
+use crate::status::{NodeEvent, Status};
+use crate::store::{Record, Store};
+
+/// Commands that wait for the driver; the next ones wait at their callers.
+pub const MAX_COMMANDS: usize = 64;
+/// Events that wait for a slow listener; beyond it the oldest are lost.
+pub const MAX_EVENTS: usize = 256;
+
+/// Who this node is and whom it calls.
+#[derive(Clone)]
+pub struct NodeConfig {
+    /// The network's name, for example `local-1` (PROTOCOL 1.6).
+    pub network: String,
+    /// The key behind this node's peer id.
+    pub keypair: Keypair,
+    /// Peers to keep a connection to.
+    pub peers: Vec<Multiaddr>,
+    /// Addresses to listen on.
+    pub listen: Vec<Multiaddr>,
+    /// What this node calls itself to others, for example `ostrakon/0.1.0`.
+    pub agent: String,
+}
+
+/// What the platform provides.
+pub struct Surroundings<S> {
+    /// Where documents are kept.
+    pub store: S,
+    /// How bytes reach peers: encrypted, authenticated, multiplexed.
+    pub transport: Boxed<(PeerId, StreamMuxerBox)>,
+    /// Says who runs the connections' tasks.
+    pub swarm: libp2p::swarm::Config,
+}
+
+/// A running node. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Node {
+    commands: mpsc::Sender<Command>,
+    /// Names of calls whose callers gave up: never more than there are calls.
+    abandoned: mpsc::UnboundedSender<CallId>,
+    calls: Arc<AtomicU64>,
+    status: Arc<Mutex<Status>>,
+}
+
+pub(crate) enum Command {
+    Call(
+        CallId,
+        Call,
+        oneshot::Sender<Result<driver::Answer, NodeError>>,
+    ),
+    Follow(CallId, StreamId, Writer<Arc<View>>),
+    Records(oneshot::Sender<Result<Vec<Record>, NodeError>>),
+    Listen(Writer<NodeEvent>),
+    Dial(Multiaddr),
+    Wake,
+    Stop(oneshot::Sender<()>),
+}
+
+pub(crate) enum Call {
+    Load(DocumentRef, Duration),
+    Submit(StreamId, Vec<Cid>, HashMap<Cid, Block>),
+    Forget(StreamId),
+    Export(StreamId),
+}
+
+impl Node {
+    /// Starts a node: reads how much the store keeps, joins the network. Nothing happens unless the future is polled; it
+    /// ends once the node was stopped.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`] if the store cannot be read, [`NodeError::Network`] if the network cannot be joined.
+    pub async fn start<S: Store>(
+        config: NodeConfig,
+        around: Surroundings<S>,
+    ) -> Result<(Node, impl Future<Output = ()> + use<S>), NodeError> {
+        let usage = around.store.usage().await?;
+        let NodeConfig {
+            network,
+            keypair,
+            peers,
+            listen,
+            agent,
+        } = config;
+        let config = NetworkConfig {
+            network,
+            keypair,
+            peers,
+            listen,
+            agent,
+        };
+        let network = Network::new(config, around.transport, around.swarm)?;
+        let status = Arc::new(Mutex::new(Status {
+            online: false,
+            peer_id: network.peer_id(),
+            peers: Vec::new(),
+            addresses: Vec::new(),
+            documents: usage.documents,
+            blocks: usage.blocks,
+            bytes: usage.bytes,
+        }));
+        let (commands, receiver) = mpsc::channel(MAX_COMMANDS);
+        let (abandoned, gone) = mpsc::unbounded();
+        let driver = Driver::new(network, around.store, receiver, gone, status.clone());
+        let node = Node {
+            commands,
+            abandoned,
+            calls: Arc::default(),
+            status,
+        };
+        Ok((node, driver.run()))
+    }
+
+    /// A document: from disk at once if it is kept, else from the network; followed from then on. A reference to a version
+    /// gives the document with that version in its log. Dropping the future cancels.
+    ///
+    /// # Errors
+    /// After `timeout`: [`NodeError::Offline`], [`NodeError::NotFound`], [`NodeError::Unavailable`] or
+    /// [`NodeError::CommitNotFound`]; before: [`NodeError::Refused`] if it cannot be valid, [`NodeError::Store`].
+    pub async fn load(&self, document: &DocumentRef, timeout: Duration) -> Result<View, NodeError> {
+        match self.call(Call::Load(*document, timeout)).await? {
+            driver::Answer::View(view) => Ok(View::clone(&view)),
+            _ => Err(NodeError::Stopped),
+        }
+    }
+
+    /// A document as it is now, and after every change; asks the network for one that is not kept. A slow reader misses
+    /// what lies between. Ends when the document is forgotten, the node stops, or too much is under way.
+    pub fn follow(&self, stream: &StreamId) -> impl Stream<Item = Arc<View>> + use<> {
+        let node = self.clone();
+        let (stream, id) = (*stream, self.next_call());
+        let started = async move {
+            let (writer, reader) = feed(1);
+            let mut commands = node.commands.clone();
+            let abandon = Abandon {
+                id,
+                to: node.abandoned,
+            };
+            match commands.send(Command::Follow(id, stream, writer)).await {
+                Ok(()) => Followed {
+                    reader,
+                    _abandon: abandon,
+                }
+                .into_stream()
+                .left_stream(),
+                Err(_) => stream::empty().right_stream(),
+            }
+        };
+        stream::once(started).flatten()
+    }
+
+    /// What is kept.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn documents(&self) -> Result<Vec<Record>, NodeError> {
+        let (sender, receiver) = oneshot::channel();
+        self.send(Command::Records(sender)).await?;
+        receiver.await.map_err(|_| NodeError::Stopped)?
+    }
+
+    /// Removes a document and stops following it. Nothing happens if it is not kept.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn forget(&self, stream: &StreamId) -> Result<(), NodeError> {
+        self.call(Call::Forget(*stream)).await.map(drop)
+    }
+
+    /// Keeps the documents that an archive's roots belong to, and announces them. A bad archive imports nothing.
+    ///
+    /// # Errors
+    /// Those of [`archive::read`], [`NodeError::Store`].
+    pub async fn import_car(&self, bytes: &[u8]) -> Result<Vec<StreamId>, NodeError> {
+        let imports = archive::read(bytes, driver::unix_ms())?;
+        let mut streams = Vec::with_capacity(imports.len());
+        for import in imports {
+            self.call(Call::Submit(import.stream, import.tips, import.blocks))
+                .await?;
+            streams.push(import.stream);
+        }
+        Ok(streams)
+    }
+
+    /// A kept document as an archive, its tips as roots.
+    ///
+    /// # Errors
+    /// [`NodeError::NotKept`], [`NodeError::Incomplete`] if the disk lost a block, [`NodeError::Store`].
+    pub async fn export_car(&self, stream: &StreamId) -> Result<Vec<u8>, NodeError> {
+        match self.call(Call::Export(*stream)).await? {
+            driver::Answer::Archive(bytes) => Ok(bytes),
+            _ => Err(NodeError::Stopped),
+        }
+    }
+
+    /// Events from here up to `tip`: verified, kept, announced. The blocks of events that are kept already may be left
+    /// out.
+    ///
+    /// # Errors
+    /// [`NodeError::Incomplete`], [`NodeError::Chain`], [`NodeError::Refused`], [`NodeError::Store`]; then nothing is kept.
+    pub async fn submit(
+        &self,
+        stream: StreamId,
+        tip: Cid,
+        blocks: Vec<Block>,
+    ) -> Result<(), NodeError> {
+        let blocks = blocks
+            .into_iter()
+            .map(|block| (*block.cid(), block))
+            .collect();
+        self.call(Call::Submit(stream, vec![tip], blocks))
+            .await
+            .map(drop)
+    }
+
+    /// What happens from now on, the current status first.
+    pub fn events(&self) -> impl Stream<Item = NodeEvent> + use<> {
+        let mut commands = self.commands.clone();
+        let started = async move {
+            let (writer, reader) = feed(MAX_EVENTS);
+            // Without a driver the writer is dropped, and the stream ends.
+            let _ = commands.send(Command::Listen(writer)).await;
+            reader
+        };
+        stream::once(started).flatten()
+    }
+
+    /// How the node is doing.
+    pub async fn status(&self) -> Status {
+        self.status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Dials once. Whether it worked is an event.
+    pub async fn dial(&self, address: Multiaddr) {
+        let _ = self.send(Command::Dial(address)).await;
+    }
+
+    /// Dials the configured peers that are not connected, now: the device woke up or is online again.
+    pub async fn wake(&self) {
+        let _ = self.send(Command::Wake).await;
+    }
+
+    /// Finishes what is being written, and ends the driver. Calls under way fail with [`NodeError::Stopped`].
+    pub async fn stop(self) {
+        let (sender, receiver) = oneshot::channel();
+        if self.send(Command::Stop(sender)).await.is_ok() {
+            let _ = receiver.await;
+        }
+    }
+
+    fn next_call(&self) -> CallId {
+        self.calls.fetch_add(1, Ordering::Relaxed)
+    }
+
+    async fn send(&self, command: Command) -> Result<(), NodeError> {
+        self.commands
+            .clone()
+            .send(command)
+            .await
+            .map_err(|_| NodeError::Stopped)
+    }
+
+    async fn call(&self, call: Call) -> Result<driver::Answer, NodeError> {
+        let id = self.next_call();
+        let (sender, receiver) = oneshot::channel();
+        let _abandon = Abandon {
+            id,
+            to: self.abandoned.clone(),
+        };
+        self.send(Command::Call(id, call, sender)).await?;
+        receiver.await.map_err(|_| NodeError::Stopped)?
+    }
+}
+
+/// Tells the driver that nobody waits for a call any more.
+struct Abandon {
+    id: CallId,
+    to: mpsc::UnboundedSender<CallId>,
+}
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        // A driver that is gone needs no telling.
+        let _ = self.to.unbounded_send(self.id);
+    }
+}
+
+/// A follower: as long as it lives, so does the call.
+struct Followed {
+    reader: Reader<Arc<View>>,
+    _abandon: Abandon,
+}
+
+impl Followed {
+    fn into_stream(self) -> impl Stream<Item = Arc<View>> {
+        stream::unfold(self, |mut followed| async move {
+            Some((followed.reader.next().await?, followed))
+        })
+    }
+}

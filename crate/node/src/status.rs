@@ -1,0 +1,78 @@
+//! What a node tells about itself.
+
+use std::time::Duration;
+
+use libp2p::{Multiaddr, PeerId};
+use ostrakon_protocol::Cid;
+use ostrakon_protocol::id::StreamId;
+
+use crate::network;
+
+/// How a node is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Whether any peer is connected.
+    pub online: bool,
+    /// This node's id.
+    pub peer_id: PeerId,
+    /// Everyone connected.
+    pub peers: Vec<PeerInfo>,
+    /// Where this node can be reached.
+    pub addresses: Vec<Multiaddr>,
+    /// Documents kept.
+    pub documents: u64,
+    /// Their blocks.
+    pub blocks: u64,
+    /// The bytes of these blocks.
+    pub bytes: u64,
+}
+
+/// A connected peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerInfo {
+    /// Its id.
+    pub peer: PeerId,
+    /// Where it was dialled or came from.
+    pub address: Multiaddr,
+    /// What it calls itself, once it said so.
+    pub agent: Option<String>,
+    /// The last measured round trip, in milliseconds, rounded up.
+    pub rtt_ms: Option<u64>,
+}
+
+impl From<&network::PeerInfo> for PeerInfo {
+    fn from(info: &network::PeerInfo) -> PeerInfo {
+        let milliseconds =
+            |rtt: Duration| u64::try_from(rtt.as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
+        PeerInfo {
+            peer: info.peer,
+            address: info.address.clone(),
+            agent: info.agent.clone(),
+            rtt_ms: info.rtt.map(milliseconds),
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NodeEvent {
+    /// A peer came or went.
+    Peer {
+        /// Who.
+        peer: PeerId,
+        /// Which of the two.
+        connected: bool,
+        /// Where.
+        address: Multiaddr,
+    },
+    /// Something in the status changed. Of several that nobody read yet only the last is delivered.
+    Status(Status),
+    /// A document has a new tip, or is kept for the first time.
+    Document {
+        /// Which.
+        stream: StreamId,
+        /// Its newest event.
+        tip: Cid,
+    },
+}

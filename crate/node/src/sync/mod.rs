@@ -1,0 +1,498 @@
+//! How documents reach this node, as a state machine without I/O: what happened and the time go in, what to do comes out.
+//!
+//! Level-triggered: of every wanted document it compares what was announced with what is held, and asks again when a
+//! peer starts to listen and after growing pauses. No message is needed twice, and none that is lost matters.
+//!
+//! A tip is a hint by a stranger. What a hostile one can do, and what stops it:
+//!
+//! - announce tips that do not exist, or are invalid: they are remembered ([`MAX_REFUSED`], [`MISSING_FOR`],
+//!   [`REFUSED_FOR`]) and not fetched again for that time;
+//! - announce many: [`MAX_TIPS`], [`MAX_TIPS_PER_PEER`], [`MAX_FETCHES`], [`MAX_FETCHES_PER_DOCUMENT`];
+//! - announce endless chains: the walk's own bound on events, and [`MAX_GATHERED_BYTES`];
+//! - answer what was not asked: [`Sync::was_asked`] for [`ASKED_FOR`], [`MAX_ASKED`].
+
+mod fetch;
+mod remembered;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cid::Cid;
+use libp2p::PeerId;
+use ostrakon_protocol::block::Block;
+use ostrakon_protocol::chain::ChainError;
+use ostrakon_protocol::document::Document;
+use ostrakon_protocol::id::StreamId;
+
+pub use fetch::Arrived;
+use fetch::{Fetch, Progress};
+pub(crate) use remembered::Remembered;
+
+/// Tips walked at once.
+pub const MAX_FETCHES: usize = 32;
+/// Tips of one document walked at once.
+pub const MAX_FETCHES_PER_DOCUMENT: usize = 4;
+/// Tips of one document that wait to be walked.
+pub const MAX_TIPS: usize = 16;
+/// Of those, how many one peer may have announced; its newer ones replace its older ones.
+pub const MAX_TIPS_PER_PEER: usize = 2;
+/// Peers remembered as likely to have the blocks of one tip.
+pub const MAX_PROVIDERS: usize = 8;
+/// Bytes of blocks gathered by all walks together; beyond it the largest walk gives way.
+pub const MAX_GATHERED_BYTES: usize = 64 * 1024 * 1024;
+/// Tips remembered as refused.
+pub const MAX_REFUSED: usize = 2048;
+/// How long a tip is left alone whose blocks nobody had. Ends early when a peer comes.
+pub const MISSING_FOR: Duration = Duration::from_secs(3);
+/// How long a tip is left alone that was judged and not taken.
+pub const REFUSED_FOR: Duration = Duration::from_secs(600);
+/// Questions remembered to recognise their answers.
+pub const MAX_ASKED: usize = 1024;
+/// How long an answer may take (PROTOCOL 7.1).
+pub const ASKED_FOR: Duration = Duration::from_secs(60);
+/// Pause before a question is asked the second time; it doubles each time.
+pub const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause between two questions.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// What the machine wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// Ask the topic who holds this document.
+    Query(StreamId),
+    /// Fetch blocks, from these peers first.
+    Get {
+        /// Which blocks.
+        cids: Vec<Cid>,
+        /// Whom to ask first.
+        providers: Vec<PeerId>,
+    },
+    /// Nobody needs this block any more.
+    Cancel(Cid),
+    /// A whole chain is here and wants to be judged; the answer is [`Sync::judged`].
+    Arrived(Box<Arrived>),
+    /// A tip led nowhere.
+    Failed {
+        /// Of which document.
+        stream: StreamId,
+        /// Which tip.
+        tip: Cid,
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// Why a tip led nowhere.
+#[derive(Clone, Debug)]
+pub enum Failure {
+    /// Nobody had its blocks.
+    Missing,
+    /// It is no doc-chain.
+    Chain(ChainError),
+    /// More bytes than all walks together may gather.
+    TooLarge,
+}
+
+/// What became of a chain that [`Output::Arrived`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The document knows the tip now, or knew it.
+    Known,
+    /// It is not valid, or not worth keeping.
+    Refused,
+    /// It could not be judged or kept now.
+    Later,
+}
+
+/// One fetch: of this document, this tip.
+type Key = (StreamId, Cid);
+
+#[derive(Default)]
+struct Want {
+    held: Option<Arc<Document>>,
+    tips: VecDeque<Hint>,
+    /// Questions since something changed: decides the pause.
+    asks: u32,
+    /// When to ask again; nothing while nobody listens.
+    ask_at: Option<Duration>,
+    /// Whether anyone offered a tip.
+    offered: bool,
+}
+
+struct Hint {
+    tip: Cid,
+    providers: Vec<PeerId>,
+}
+
+/// See the module.
+pub struct Sync {
+    wants: BTreeMap<StreamId, Want>,
+    fetches: BTreeMap<Key, Fetch>,
+    needs: BTreeMap<Cid, BTreeSet<Key>>,
+    gathered: usize,
+    refused: Remembered<Key, bool>,
+    asked: Remembered<StreamId, ()>,
+    listening: BTreeSet<PeerId>,
+    outputs: VecDeque<Output>,
+}
+
+impl Default for Sync {
+    fn default() -> Sync {
+        Sync {
+            wants: BTreeMap::new(),
+            fetches: BTreeMap::new(),
+            needs: BTreeMap::new(),
+            gathered: 0,
+            refused: Remembered::new(MAX_REFUSED),
+            asked: Remembered::new(MAX_ASKED),
+            listening: BTreeSet::new(),
+            outputs: VecDeque::new(),
+        }
+    }
+}
+
+impl Sync {
+    /// Starts to want a document; asks for it at once.
+    pub fn want(&mut self, stream: StreamId, now: Duration) {
+        self.wants.entry(stream).or_insert_with(|| Want {
+            ask_at: Some(now),
+            ..Want::default()
+        });
+    }
+
+    /// Stops wanting a document.
+    pub fn unwant(&mut self, stream: &StreamId) {
+        if self.wants.remove(stream).is_none() {
+            return;
+        }
+        let keys: Vec<Key> = self
+            .fetches
+            .range((*stream, Cid::default())..)
+            .map(|(key, _)| *key)
+            .collect();
+        for key in keys.into_iter().take_while(|key| key.0 == *stream) {
+            self.end(&key);
+        }
+    }
+
+    /// Says what is held of a wanted document now.
+    pub fn hold(&mut self, stream: &StreamId, document: Arc<Document>) {
+        if let Some(want) = self.wants.get_mut(stream) {
+            want.tips
+                .retain(|hint| !document.tips().contains(&hint.tip));
+            want.held = Some(document);
+        }
+    }
+
+    /// Whether a document is wanted.
+    pub fn wants(&self, stream: &StreamId) -> bool {
+        self.wants.contains_key(stream)
+    }
+
+    /// Whether anyone offered a tip of this document since it is wanted.
+    pub fn was_offered(&self, stream: &StreamId) -> bool {
+        self.wants.get(stream).is_some_and(|want| want.offered)
+    }
+
+    /// Whether a walk of this document is under way, or waits.
+    pub fn is_busy(&self, stream: &StreamId) -> bool {
+        self.wants
+            .get(stream)
+            .is_some_and(|want| !want.tips.is_empty())
+            || self.walking(stream) > 0
+    }
+
+    /// Whether anyone hears what is published.
+    pub fn is_heard(&self) -> bool {
+        !self.listening.is_empty()
+    }
+
+    /// Notes that a question goes out for a document that is not wanted here, so that its answer is heard.
+    pub fn asks(&mut self, stream: StreamId, now: Duration) {
+        self.asked
+            .insert(stream, (), now.saturating_add(ASKED_FOR), now);
+    }
+
+    /// Whether an answer about this document is expected.
+    pub fn was_asked(&self, stream: &StreamId, now: Duration) -> bool {
+        self.asked.get(stream, now).is_some()
+    }
+
+    /// The question could not be sent; it will be asked again.
+    pub fn not_asked(&mut self, stream: &StreamId, now: Duration) {
+        if let Some(want) = self.wants.get_mut(stream) {
+            want.ask_at = Some(now.saturating_add(FIRST_PAUSE));
+        }
+    }
+
+    /// Someone says that this is a tip of a wanted document. Peers likely to have its blocks come first in `providers`;
+    /// none means that it was asked for here.
+    pub fn hear(&mut self, stream: &StreamId, tip: Cid, providers: &[PeerId], now: Duration) {
+        let Some(want) = self.wants.get_mut(stream) else {
+            return;
+        };
+        want.offered = true;
+        if want
+            .held
+            .as_ref()
+            .is_some_and(|held| held.tips().contains(&tip))
+        {
+            want.ask_at = Some(now.saturating_add(LONGEST_PAUSE));
+            return;
+        }
+        if self.refused.get(&(*stream, tip), now).is_some() {
+            return;
+        }
+        if let Some(fetch) = self.fetches.get_mut(&(*stream, tip)) {
+            fetch.provide(providers);
+            return;
+        }
+        if let Some(hint) = want.tips.iter_mut().find(|hint| hint.tip == tip) {
+            let new = providers
+                .iter()
+                .filter(|peer| !hint.providers.contains(peer))
+                .copied()
+                .collect::<Vec<_>>();
+            hint.providers.extend(new);
+            hint.providers.truncate(MAX_PROVIDERS);
+            return;
+        }
+        let hint = Hint {
+            tip,
+            providers: providers.iter().copied().take(MAX_PROVIDERS).collect(),
+        };
+        match providers.first() {
+            // At most one call's worth each, and calls are bounded.
+            None => want.tips.push_front(hint),
+            Some(peer) => {
+                let theirs = |hint: &Hint| hint.providers.first() == Some(peer);
+                if want.tips.iter().filter(|hint| theirs(hint)).count() >= MAX_TIPS_PER_PEER {
+                    let oldest = want.tips.iter().position(theirs);
+                    oldest.and_then(|at| want.tips.remove(at));
+                }
+                if want.tips.len() >= MAX_TIPS {
+                    return;
+                }
+                want.tips.push_back(hint);
+            }
+        }
+        self.start(now);
+    }
+
+    /// A block arrived that was asked for.
+    pub fn block(&mut self, block: &Block, from: PeerId, now: Duration) {
+        for key in self.needs.remove(block.cid()).unwrap_or_default() {
+            let Some(fetch) = self.fetches.get_mut(&key) else {
+                continue;
+            };
+            self.gathered = self.gathered.saturating_add(fetch.take(block, from));
+            self.advance(key, now);
+        }
+        while self.gathered > MAX_GATHERED_BYTES {
+            let largest = self
+                .fetches
+                .iter()
+                .max_by_key(|(_, fetch)| fetch.bytes())
+                .map(|(key, _)| *key);
+            let Some(key) = largest else { break };
+            self.fail(key, Failure::TooLarge, now);
+        }
+    }
+
+    /// Nobody has this block.
+    pub fn missing(&mut self, cid: &Cid, now: Duration) {
+        for key in self.needs.remove(cid).unwrap_or_default() {
+            let Some(fetch) = self.fetches.get_mut(&key) else {
+                continue;
+            };
+            fetch.miss(cid);
+            self.advance(key, now);
+        }
+    }
+
+    /// What became of a chain that [`Output::Arrived`].
+    pub fn judged(&mut self, stream: &StreamId, tip: &Cid, verdict: Verdict, now: Duration) {
+        let key = (*stream, *tip);
+        self.end(&key);
+        match verdict {
+            Verdict::Known => {
+                if let Some(want) = self.wants.get_mut(stream) {
+                    want.asks = 0;
+                    want.ask_at = Some(now.saturating_add(LONGEST_PAUSE));
+                }
+            }
+            Verdict::Refused => self.refuse(key, false, now),
+            Verdict::Later => {
+                self.refuse(key, true, now);
+                self.ask_later(stream, now);
+            }
+        }
+        self.start(now);
+    }
+
+    /// A peer reads the topic: whatever is wanted is asked, and what nobody had may be there now.
+    pub fn listens(&mut self, peer: PeerId, now: Duration) {
+        self.listening.insert(peer);
+        self.refused.forget(|missing| *missing);
+        for want in self.wants.values_mut() {
+            want.asks = 0;
+            want.ask_at = Some(now);
+        }
+    }
+
+    /// A peer is gone.
+    pub fn leaves(&mut self, peer: &PeerId) {
+        self.listening.remove(peer);
+    }
+
+    /// When [`Sync::tick`] has something to do.
+    pub fn deadline(&self) -> Option<Duration> {
+        if self.listening.is_empty() {
+            return None;
+        }
+        self.wants.values().filter_map(|want| want.ask_at).min()
+    }
+
+    /// Asks what is due.
+    pub fn tick(&mut self, now: Duration) {
+        if self.listening.is_empty() {
+            return;
+        }
+        let due = |want: &Want| want.ask_at.is_some_and(|at| at <= now);
+        let streams: Vec<StreamId> = self
+            .wants
+            .iter()
+            .filter(|(_, want)| due(want))
+            .map(|(id, _)| *id)
+            .collect();
+        for stream in streams {
+            self.asks(stream, now);
+            self.ask_later(&stream, now);
+            self.outputs.push_back(Output::Query(stream));
+        }
+    }
+
+    /// The next thing to do.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn ask_later(&mut self, stream: &StreamId, now: Duration) {
+        if let Some(want) = self.wants.get_mut(stream) {
+            let pause = FIRST_PAUSE
+                .saturating_mul(1 << want.asks.min(16))
+                .min(LONGEST_PAUSE);
+            want.asks = want.asks.saturating_add(1);
+            want.ask_at = Some(now.saturating_add(pause));
+        }
+    }
+
+    fn walking(&self, stream: &StreamId) -> usize {
+        let from = (*stream, Cid::default());
+        self.fetches
+            .range(from..)
+            .take_while(|(key, _)| key.0 == *stream)
+            .count()
+    }
+
+    /// Starts waiting tips while there is room.
+    fn start(&mut self, now: Duration) {
+        let waiting = |(id, want): (&StreamId, &Want)| (!want.tips.is_empty()).then_some(*id);
+        let streams: Vec<StreamId> = self.wants.iter().filter_map(waiting).collect();
+        for stream in streams {
+            while self.fetches.len() < MAX_FETCHES
+                && self.walking(&stream) < MAX_FETCHES_PER_DOCUMENT
+            {
+                let Some(hint) = self
+                    .wants
+                    .get_mut(&stream)
+                    .and_then(|want| want.tips.pop_front())
+                else {
+                    break;
+                };
+                let key = (stream, hint.tip);
+                self.fetches
+                    .insert(key, Fetch::new(stream, hint.tip, hint.providers));
+                self.advance(key, now);
+            }
+        }
+    }
+
+    fn advance(&mut self, key: Key, now: Duration) {
+        let held = self.wants.get(&key.0).and_then(|want| want.held.clone());
+        let Some(fetch) = self.fetches.get_mut(&key) else {
+            return;
+        };
+        match fetch.advance(held.as_deref()) {
+            Progress::Need(cids) => {
+                let providers = fetch.providers().to_vec();
+                let mut new = Vec::new();
+                for cid in cids {
+                    let needed = self.needs.entry(cid).or_default();
+                    if needed.is_empty() {
+                        new.push(cid);
+                    }
+                    needed.insert(key);
+                }
+                if !new.is_empty() {
+                    self.outputs.push_back(Output::Get {
+                        cids: new,
+                        providers,
+                    });
+                }
+            }
+            Progress::Done(arrived) => {
+                self.release(&key);
+                self.gathered = self.gathered.saturating_sub(arrived.bytes);
+                self.outputs.push_back(Output::Arrived(arrived));
+            }
+            Progress::Failed(failure) => self.fail(key, failure, now),
+        }
+    }
+
+    fn fail(&mut self, key: Key, failure: Failure, now: Duration) {
+        self.end(&key);
+        let missing = matches!(failure, Failure::Missing);
+        self.refuse(key, missing, now);
+        if missing {
+            self.ask_later(&key.0, now);
+        }
+        self.outputs.push_back(Output::Failed {
+            stream: key.0,
+            tip: key.1,
+            failure,
+        });
+    }
+
+    fn refuse(&mut self, key: Key, missing: bool, now: Duration) {
+        let until = now.saturating_add(if missing { MISSING_FOR } else { REFUSED_FOR });
+        self.refused.insert(key, missing, until, now);
+    }
+
+    fn end(&mut self, key: &Key) {
+        self.release(key);
+        if let Some(fetch) = self.fetches.remove(key) {
+            self.gathered = self.gathered.saturating_sub(fetch.bytes());
+        }
+    }
+
+    /// A walk waits for nothing any more.
+    fn release(&mut self, key: &Key) {
+        let waiting = self
+            .fetches
+            .get_mut(key)
+            .map(Fetch::release)
+            .unwrap_or_default();
+        for cid in waiting {
+            let Some(needed) = self.needs.get_mut(&cid) else {
+                continue;
+            };
+            needed.remove(key);
+            if needed.is_empty() {
+                self.needs.remove(&cid);
+                self.outputs.push_back(Output::Cancel(cid));
+            }
+        }
+    }
+}
