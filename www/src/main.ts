@@ -40,8 +40,13 @@ const SAYS: Record<Standing, [pill: string, banner: string]> = {
   ],
 }
 
+let before: Standing = 'starting'
+
 function paint(): void {
   const { standing, node, devnet } = session
+  // What could not be had while offline is tried again.
+  if (standing === 'online' && before !== 'online' && !panel && !loading && location.hash) void openFromHash()
+  before = standing
   const peers = node?.status.peers.length ?? 0
   const [pill, banner] = SAYS[standing]
   const unplugged = !navigator.onLine
@@ -68,7 +73,7 @@ function paintLists(): void {
   // By name, so that rows stay where they are while living documents change.
   documents.sort((a, b) => (titles.get(a.id) || a.id).localeCompare(titles.get(b.id) || b.id))
   kept.show(documents, session.status, titles, panel?.id)
-  if (panel) panel.rename(titles.get(panel.id))
+  panel?.rename(titles.get(panel.id) || shortId(panel.id))
 }
 
 function standingWords(): string {
@@ -159,7 +164,7 @@ function show(doc: Document, ref: string): void {
   const offer = session.devnet?.documents.find((one) => one.id === doc.id)
   // Anything but the bare id names one version, which stays as it is.
   const fixed = refToHash(ref) !== `#${doc.id}`
-  panel = new Panel(doc, offer?.title, fixed)
+  panel = new Panel(doc, offer?.title || shortId(doc.id), fixed)
   panel.show(doc, standingWords())
   stage.replaceChildren(panel.element)
   document.title = `${offer?.title || shortId(doc.id)} · Ostrakon`
@@ -170,6 +175,9 @@ function show(doc: Document, ref: string): void {
   void refreshKept()
   if (!fixed) void follow(doc, panel, following.signal)
 }
+
+/** Ends the pause before following is tried again. */
+let wake = (): void => {}
 
 /** Draws each newer state until another document is opened; survives a node that crashes or is replaced. */
 async function follow(doc: Document, into: Panel, signal: AbortSignal): Promise<void> {
@@ -187,7 +195,10 @@ async function follow(doc: Document, into: Panel, signal: AbortSignal): Promise<
       if (!signal.aborted) console.warn('following was interrupted, trying again:', errorWords(error).code)
     }
     current = undefined
-    await new Promise((resolve) => setTimeout(resolve, pause))
+    await new Promise<void>((resolve) => {
+      wake = resolve
+      setTimeout(resolve, pause)
+    })
     pause = Math.min(2 * pause, LONGEST_RETRY_MS)
   }
 }
@@ -247,7 +258,7 @@ function refused(ref: string, error: unknown): HTMLElement {
 function complain(error: unknown): void {
   const box = byId('ref-error')
   box.hidden = error === undefined
-  field.toggleAttribute('aria-invalid', error !== undefined)
+  field.setAttribute('aria-invalid', String(error !== undefined))
   if (error === undefined) box.replaceChildren()
   else failure(box, error)
 }
@@ -375,6 +386,7 @@ async function start(): Promise<void> {
   session.document = () => void refreshKept()
   session.ready = () => {
     void refreshKept()
+    wake()
     if (!panel) void openFromHash()
   }
   stage.replaceChildren(welcome())

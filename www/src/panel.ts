@@ -19,12 +19,12 @@ export class Panel {
   #chain: ChainView
   #fixed: boolean
 
-  /** `name` is what the devnet calls the document, if it offers it; `fixed` if this is one version of it for good. */
-  constructor(doc: Document, name: string | undefined, fixed: boolean) {
+  /** `fixed`: this is one version of the document, for good. */
+  constructor(doc: Document, name: string, fixed: boolean) {
     this.#fixed = fixed
     this.#id = doc.id
     this.#chain = new ChainView((cid) => refToHash(`${doc.id}?commit=${cid}`))
-    this.#title.textContent = name || 'Untitled document'
+    this.#title.textContent = name
     const id = fixed ? `ceramic://${doc.commitId}` : doc.url
     const link = h('p', { class: 'id' }, h('code', {}, id), copyButton(id, 'document id'))
     this.element = h(
@@ -59,8 +59,8 @@ export class Panel {
     this.#title.focus({ preventScroll: true })
   }
 
-  rename(name: string | undefined): void {
-    this.#title.textContent = name || 'Untitled document'
+  rename(name: string): void {
+    this.#title.textContent = name
   }
 
   /** Draws a state of the document; returns how many events arrived since the state before. */

@@ -83,6 +83,7 @@ export class Session {
       throw error
     })
     this.node = node
+    this.#failed = false
     this.#made = { network, peers }
     node.on('status', () => {
       if (node.status.online) this.#patient = false

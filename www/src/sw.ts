@@ -66,10 +66,9 @@ async function answer(event: Fetching): Promise<Response> {
   const { request } = event
   const key = request.mode === 'navigate' ? worker.registration.scope : request.url
   const cache = await caches.open(CACHE)
-  const fromNetwork = fetch(request).then((response) => {
-    if (response.ok && response.status === 200) event.waitUntil(keep(cache, key, response.clone()))
-    return response
-  })
+  const fromNetwork = fetch(request)
+  const keeping = fromNetwork.then((response) => (response.status === 200 ? keep(cache, key, response.clone()) : undefined))
+  event.waitUntil(keeping.catch(() => {})) // no network, or no room: the copy there is stays
   const kept = await cache.match(key)
   if (!kept) return fromNetwork
   const copy = new URL(key).pathname.endsWith('/devnet.json') ? marked(kept) : kept
