@@ -8,7 +8,7 @@ use serde_json::{Map as JsonMap, Value, json};
 
 use crate::StreamType;
 use crate::anchor::Proof;
-use crate::event::{Map, Time};
+use crate::event::Map;
 use crate::json::to_json;
 use crate::patch::Content;
 
@@ -166,7 +166,7 @@ impl State {
     }
 
     /// Applies a time event (PROTOCOL §4.1, "all types").
-    pub(crate) fn anchor(&mut self, event: &Time, time: TimeStatus) {
+    pub(crate) fn anchor(&mut self, cid: Cid, prev: Option<Cid>, time: TimeStatus) {
         // Its time is also that of the events before it, back to the last time event.
         let waiting = self.log.iter_mut().rev();
         for entry in waiting.take_while(|entry| entry.kind != Kind::Time) {
@@ -174,9 +174,9 @@ impl State {
         }
         self.proof = time.proof().cloned();
         self.log.push(LogEntry {
-            cid: event.cid,
+            cid,
             kind: Kind::Time,
-            prev: Some(event.prev),
+            prev,
             signer: None,
             time,
         });

@@ -288,3 +288,29 @@ fn permutations(tips: &[Cid]) -> Vec<Vec<Cid>> {
     };
     permutations(rest).into_iter().flat_map(insert).collect()
 }
+
+/// Capabilities come with the next issue; until then nothing that needs one may pass.
+#[test]
+fn what_needs_a_capability_is_refused_for_that_and_never_accepted() {
+    let mut needed = 0;
+    for case in cases("cacao.json") {
+        let strict = case.expected["strict"].as_array().unwrap();
+        for (tip, expected) in case.tips.iter().zip(strict) {
+            match (case.load(tip), expected["accept"] == true) {
+                (Ok(_), true) | (Err(_), false) => {}
+                (Ok(_), false) => panic!("{}: accepted, but js: {}", case.name, expected["reason"]),
+                (Err(refusal), true) => {
+                    assert_eq!(
+                        refusal.code(),
+                        "needs-capability",
+                        "{}: {refusal}",
+                        case.name
+                    );
+                    needed += 1;
+                }
+            }
+        }
+    }
+    println!("cacao.json: {needed} tips need a capability");
+    assert!(needed > 30);
+}

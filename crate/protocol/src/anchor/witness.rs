@@ -29,7 +29,7 @@ pub(crate) struct Witness {
     /// Indices yet to follow, the last one first.
     path: Result<Vec<usize>, AnchorError>,
     /// Blocks passed, in CAR order.
-    pub(crate) blocks: Vec<Cid>,
+    pub(crate) blocks: Vec<Block>,
 }
 
 impl Witness {
@@ -74,7 +74,6 @@ impl Witness {
                 Found::Absent => return Some(Err(AnchorError::Missing(self.next))),
                 Found::Wait => return None,
             };
-            self.blocks.push(self.next);
             let step = match self.proof {
                 None => Proof::read(&block).map(|proof| {
                     let root = proof.root;
@@ -83,6 +82,7 @@ impl Witness {
                 }),
                 Some(_) => child(&block, path.pop()),
             };
+            self.blocks.push(block);
             match step {
                 Ok(next) => self.next = next,
                 Err(error) => return Some(Err(error)),

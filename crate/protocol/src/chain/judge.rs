@@ -17,7 +17,11 @@ pub(crate) const BATCH: usize = 32;
 
 /// Who signed an event, `None` if it is not signed. Whether they may is judged later.
 pub(crate) fn signature(link: &Link) -> Option<Result<Signer, JoseError>> {
-    link.event.envelope().map(verify_envelope)
+    let envelope = link.envelope()?;
+    Some(match envelope {
+        Ok(envelope) => verify_envelope(&envelope),
+        Err(_) => Err(JoseError::Format("the envelope cannot be read")),
+    })
 }
 
 /// The verified signer of an event that `controller` must have signed.
@@ -100,7 +104,7 @@ pub(crate) fn change(
 pub(crate) fn time(link: &Link, world: &World) -> Result<TimeStatus, Reason> {
     let proof = match &link.witness {
         Some(witness) => witness.clone()?,
-        None => return Err(AnchorError::Missing(*link.event.cid()).into()),
+        None => return Err(AnchorError::Missing(link.cid).into()),
     };
     match world.anchors.answer(&proof) {
         AnchorAnswer::Unasked => Ok(TimeStatus::Claimed { proof }),

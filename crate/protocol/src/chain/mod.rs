@@ -1,22 +1,24 @@
 //! From a tip back to the init event, and forward again: link, verify, choose, replay (PROTOCOL §3.1, §6).
 //!
 //! A hostile sender can announce tips that lead nowhere, to another document, or through millions of events, and can sign
-//! whatever it likes. A [`Walk`] ends after [`MAX_EVENTS`] events or [`MAX_WALK_BYTES`] bytes; it stops where a block is
+//! whatever it likes. A [`Walk`] ends after [`MAX_EVENTS`] events or [`MAX_CHAIN_BYTES`] bytes; it stops where a block is
 //! missing and says so; and nothing it collects is believed before [`crate::document::Document`] has judged it.
 
 pub(crate) mod judge;
 pub(crate) mod order;
 mod walk;
 
-pub use walk::{MAX_EVENTS, MAX_WALK_BYTES, Step, Walk};
+pub use walk::{MAX_CHAIN_BYTES, MAX_EVENTS, Step, Walk};
 
 use std::sync::Arc;
 
 use cid::Cid;
 
-use crate::StreamId;
 use crate::anchor::{AnchorError, Proof};
-use crate::event::{Event, EventError};
+use crate::block::DAG_JOSE;
+use crate::event::{Decoded, Envelope, Event, EventError, decode};
+use crate::refusal::Reason;
+use crate::{Block, Blocks, StreamId};
 
 /// Why a tip leads to no chain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,8 +40,8 @@ pub enum ChainError {
     /// More events than [`MAX_EVENTS`].
     #[error("the chain has more than {MAX_EVENTS} events")]
     TooLong,
-    /// More bytes than [`MAX_WALK_BYTES`].
-    #[error("the new events have more than {MAX_WALK_BYTES} bytes")]
+    /// More bytes than [`MAX_CHAIN_BYTES`].
+    #[error("the chain has more than {MAX_CHAIN_BYTES} bytes")]
     TooLarge,
     /// The chain builds on an event that the document does not hold.
     #[error("the chain builds on {0}, which is not held")]
@@ -60,14 +62,46 @@ impl ChainError {
     }
 }
 
-/// An event and what was found to go with it.
+/// An event as its blocks, which hold it in far less memory than when it is decoded.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
-    pub(crate) event: Event,
-    /// Of a time event: the proof, if the witness path leads from it to the event before.
+    pub(crate) cid: Cid,
+    /// The event before; an init event has none.
+    pub(crate) prev: Option<Cid>,
+    /// Only of a time event: the proof, if the witness path leads from it to the event before.
     pub(crate) witness: Option<Result<Arc<Proof>, AnchorError>>,
-    /// The blocks of the event, in CAR order.
-    pub(crate) blocks: Vec<Cid>,
+    /// In CAR order.
+    pub(crate) blocks: Vec<Block>,
+}
+
+impl Link {
+    /// Decodes the event.
+    pub(crate) fn event(&self) -> Result<Event, Reason> {
+        let root = self.get(&self.cid).ok_or(ChainError::Missing(self.cid))?;
+        match decode(&root, self)? {
+            Decoded::Event(event) => Ok(event),
+            Decoded::Need(_) => Err(ChainError::Missing(self.cid).into()),
+        }
+    }
+
+    /// The signatures, if the event is signed.
+    pub(crate) fn envelope(&self) -> Option<Result<Envelope, EventError>> {
+        let root = self
+            .get(&self.cid)
+            .filter(|_| self.cid.codec() == DAG_JOSE)?;
+        Some(Envelope::read(root.bytes()))
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        let sizes = self.blocks.iter().map(|block| block.bytes().len());
+        sizes.fold(0, usize::saturating_add)
+    }
+}
+
+impl Blocks for Link {
+    fn get(&self, cid: &Cid) -> Option<Block> {
+        self.blocks.iter().find(|block| block.cid() == cid).cloned()
+    }
 }
 
 /// Events that point at each other, from the init event or a known event to a tip. Linked, not yet judged.
@@ -91,8 +125,8 @@ impl Chain {
     }
 
     /// The events, oldest first.
-    pub fn events(&self) -> impl ExactSizeIterator<Item = &Event> {
-        self.links.iter().map(|link| &link.event)
+    pub fn events(&self) -> impl ExactSizeIterator<Item = &Cid> {
+        self.links.iter().map(|link| &link.cid)
     }
 
     pub(crate) fn into_links(self) -> Vec<Link> {

@@ -7,12 +7,12 @@ use crate::StreamId;
 use crate::anchor::{AnchorError, Found, Witness};
 use crate::block::{Block, Blocks};
 use crate::document::Document;
-use crate::event::{Data, Decoded, Event, Time, Unreadable, decode};
+use crate::event::{Decoded, Event, Time, decode};
 
 /// Most events of one branch. The longest documents known have a few thousand.
 pub const MAX_EVENTS: usize = 65_536;
-/// Most bytes of blocks that one walk collects.
-pub const MAX_WALK_BYTES: usize = 32 << 20;
+/// Most bytes of blocks of one branch.
+pub const MAX_CHAIN_BYTES: usize = 32 << 20;
 
 /// A walk from a tip back to the init event, or to an event that is known already.
 ///
@@ -24,7 +24,7 @@ pub struct Walk {
     /// The event to look at next.
     cursor: Cid,
     /// The time event at the cursor while the blocks of its witness path are awaited.
-    pending: Option<(Time, Witness)>,
+    pending: Option<(Block, Time, Witness)>,
     /// Newest first.
     links: Vec<Link>,
     bytes: usize,
@@ -75,8 +75,8 @@ impl Walk {
         known: Option<&Document>,
     ) -> Result<Step, ChainError> {
         loop {
-            if let Some((time, witness)) = self.pending.take()
-                && let Some(need) = self.witness(time, witness, blocks)?
+            if let Some((root, time, witness)) = self.pending.take()
+                && let Some(need) = self.witness(root, time, witness, blocks)?
             {
                 return Ok(self.need(need, blocks, known));
             }
@@ -106,20 +106,17 @@ impl Walk {
                     });
                 }
             };
-            match (&event, self.cursor == *self.stream.init()) {
-                (Event::Time(time), false) => {
-                    self.count(&root)?;
-                    self.pending = Some((time.clone(), Witness::new(time)));
+            let is_init = self.cursor == *self.stream.init();
+            match event {
+                Event::Time(time) if !is_init => {
+                    let witness = Witness::new(&time);
+                    self.pending = Some((root, time, witness));
                 }
-                (
-                    Event::Data(Data { prev, .. }) | Event::Unreadable(Unreadable { prev, .. }),
-                    false,
-                ) => {
-                    self.cursor = *prev;
-                    self.signed(event, &root, blocks)?;
+                Event::Data(_) | Event::Unreadable(_) if !is_init => {
+                    self.signed(&event, root, blocks)?;
                 }
-                (Event::Init(_), true) => {
-                    self.signed(event, &root, blocks)?;
+                Event::Init(_) if is_init => {
+                    self.signed(&event, root, blocks)?;
                     return Ok(self.done(None));
                 }
                 _ => return Err(ChainError::WrongDocument(self.cursor)),
@@ -127,72 +124,59 @@ impl Walk {
         }
     }
 
-    /// Takes an event whose blocks are itself and, if it is signed, its payload.
+    /// Takes an event whose blocks are its payload, if it is signed, and itself.
     fn signed(
         &mut self,
-        event: Event,
-        root: &Block,
+        event: &Event,
+        root: Block,
         blocks: &dyn Blocks,
     ) -> Result<(), ChainError> {
-        self.count(root)?;
-        let mut cids = Vec::with_capacity(2);
-        if let Some(envelope) = event.envelope() {
-            if let Some(payload) = blocks.get(&envelope.payload) {
-                self.count(&payload)?;
-            }
-            cids.push(envelope.payload);
-        }
-        cids.push(*root.cid());
-        self.links.push(Link {
-            event,
+        let envelope = event.envelope();
+        let payload = envelope.and_then(|envelope| blocks.get(&envelope.payload));
+        let link = Link {
+            cid: self.cursor,
+            prev: event.prev().copied(),
             witness: None,
-            blocks: cids,
-        });
+            blocks: payload.into_iter().chain([root]).collect(),
+        };
+        self.count(link.bytes())?;
+        self.cursor = link.prev.unwrap_or(self.cursor);
+        self.links.push(link);
         Ok(())
     }
 
     /// Takes a time event if its witness path can be judged; else gives the block it waits for.
     fn witness(
         &mut self,
+        root: Block,
         time: Time,
         mut witness: Witness,
         blocks: &dyn Blocks,
     ) -> Result<Option<Cid>, ChainError> {
-        let mut bytes = 0_usize;
-        let outcome = witness.advance(&mut |cid| {
-            let found = self.find(cid, blocks);
-            if let Found::Block(block) = &found {
-                bytes = bytes.saturating_add(block.bytes().len());
-            }
-            found
-        });
-        self.add(bytes)?;
-        let outcome = match outcome {
-            Some(outcome) => outcome,
-            None => {
-                let need = *witness.next();
-                self.pending = Some((time, witness));
-                return Ok(Some(need));
-            }
+        let Some(outcome) = witness.advance(&mut |cid| self.find(cid, blocks)) else {
+            let need = *witness.next();
+            self.pending = Some((root, time, witness));
+            return Ok(Some(need));
         };
         if let (Err(AnchorError::Missing(proof)), true) = (&outcome, witness.awaits_proof()) {
             return Err(ChainError::Missing(*proof));
         }
-        let mut cids = vec![time.cid];
-        cids.append(&mut witness.blocks);
-        self.cursor = time.prev;
-        self.links.push(Link {
-            event: Event::Time(time),
+        let link = Link {
+            cid: time.cid,
+            prev: Some(time.prev),
             witness: Some(outcome),
-            blocks: cids,
-        });
+            blocks: std::iter::once(root).chain(witness.blocks).collect(),
+        };
+        self.count(link.bytes())?;
+        self.cursor = time.prev;
+        self.links.push(link);
         Ok(None)
     }
 
     /// While a witness block is awaited, the event before can be fetched as well.
     fn need(&self, witness: Cid, blocks: &dyn Blocks, known: Option<&Document>) -> Step {
         let mut need = vec![witness];
-        let prev = self.pending.as_ref().map(|(time, _)| &time.prev);
+        let prev = self.pending.as_ref().map(|(_, time, _)| &time.prev);
         need.extend(prev.filter(|prev| {
             **prev != witness
                 && matches!(self.find(prev, blocks), Found::Wait)
@@ -209,13 +193,9 @@ impl Walk {
         }
     }
 
-    fn count(&mut self, block: &Block) -> Result<(), ChainError> {
-        self.add(block.bytes().len())
-    }
-
-    fn add(&mut self, bytes: usize) -> Result<(), ChainError> {
+    fn count(&mut self, bytes: usize) -> Result<(), ChainError> {
         self.bytes = self.bytes.saturating_add(bytes);
-        match self.bytes > MAX_WALK_BYTES {
+        match self.bytes > MAX_CHAIN_BYTES {
             true => Err(ChainError::TooLarge),
             false => Ok(()),
         }

@@ -5,7 +5,7 @@
 //! longest valid prefix of a chain counts, and an invalid anchor can neither win nor cut off anything.
 //!
 //! A stranger can write time events without end, each of them a branch. At most [`MAX_BRANCHES`] branches and
-//! [`MAX_EVENTS`] events are kept, the worst are forgotten first, and the winner never. An event that the controller did
+//! [`MAX_EVENTS`] events of [`MAX_CHAIN_BYTES`] bytes are kept, the worst are forgotten first, and the winner never. An event that the controller did
 //! not sign is refused before anything is replayed for it.
 
 mod offline;
@@ -17,16 +17,16 @@ use std::sync::Arc;
 
 use cid::Cid;
 
-use crate::StreamId;
 use crate::anchor::Anchors;
 use crate::chain::judge::{self, BATCH};
 use crate::chain::order::{Mark, Standing};
-use crate::chain::{Chain, ChainError, Link, MAX_EVENTS};
+use crate::chain::{Chain, ChainError, Link, MAX_CHAIN_BYTES, MAX_EVENTS};
 use crate::doctype;
 use crate::event::Event;
 use crate::jose::{JoseError, Signer};
 use crate::refusal::{Reason, Refusal};
-use crate::state::{LogEntry, State, TimeStatus};
+use crate::state::{Kind, LogEntry, State, TimeStatus};
+use crate::{Block, StreamId};
 
 /// Most branches of a document that are kept.
 pub const MAX_BRANCHES: usize = 64;
@@ -54,6 +54,8 @@ pub struct Heard {
 pub struct Document {
     stream: StreamId,
     nodes: HashMap<Cid, Node>,
+    /// Of the blocks of all nodes.
+    bytes: usize,
     /// The ends of the branches, the winner first.
     tips: Vec<Cid>,
     /// The state at the winning tip.
@@ -69,6 +71,8 @@ struct Node {
     children: Vec<Cid>,
     /// How many events come before it.
     height: usize,
+    /// Of the blocks of its branch, from the init event to its own.
+    bytes: usize,
     /// Of a time event.
     time: TimeStatus,
     signer: Option<Arc<str>>,
@@ -78,7 +82,7 @@ struct Node {
 
 impl Node {
     fn prev(&self) -> Option<&Cid> {
-        self.link.event.prev()
+        self.link.prev.as_ref()
     }
 
     fn mark(&self) -> Mark {
@@ -106,14 +110,15 @@ impl Document {
             .next()
             .ok_or(ChainError::Missing(*stream.init()))
             .map_err(Refusal::from)?;
-        let Event::Init(init) = &link.event else {
-            return Err(ChainError::WrongDocument(*link.event.cid()).into());
+        let Event::Init(init) = link.event().map_err(refuse)? else {
+            return Err(ChainError::WrongDocument(link.cid).into());
         };
         let signature = judge::signature(&link);
-        let state = judge::init(rules, init, signature.as_ref()).map_err(refuse)?;
+        let state = judge::init(rules, &init, signature.as_ref()).map_err(refuse)?;
         let node = Node {
             children: Vec::new(),
             height: 0,
+            bytes: link.bytes(),
             time: TimeStatus::None,
             signer: signature
                 .and_then(|signer| signer.ok())
@@ -123,6 +128,7 @@ impl Document {
         };
         let mut document = Self {
             stream,
+            bytes: node.bytes,
             nodes: HashMap::from([(*stream.init(), node)]),
             tips: vec![*stream.init()],
             state,
@@ -157,22 +163,23 @@ impl Document {
         }
         let mut parent = *chain.joins().unwrap_or(self.stream.init());
         let mut links = chain.into_links();
-        let known = links
-            .iter()
-            .take_while(|link| self.contains(link.event.cid()));
-        let count = known.inspect(|link| parent = *link.event.cid()).count();
+        let known = links.iter().take_while(|link| self.contains(&link.cid));
+        let count = known.inspect(|link| parent = link.cid).count();
         self.grow(parent, links.split_off(count), world)
     }
 
     /// Takes as many of the events as are valid; errors with the reason why not all.
     fn grow(&mut self, parent: Cid, links: Vec<Link>, world: &World) -> Result<(), Refusal> {
-        let height = self
-            .nodes
-            .get(&parent)
-            .map(|node| node.height)
-            .ok_or(ChainError::UnknownParent(parent))?;
-        if height.saturating_add(links.len()) >= MAX_EVENTS {
+        let node = self.node(&parent)?;
+        if node.height.saturating_add(links.len()) >= MAX_EVENTS {
             return Err(ChainError::TooLong.into());
+        }
+        let bytes = links
+            .iter()
+            .map(Link::bytes)
+            .fold(node.bytes, usize::saturating_add);
+        if bytes > MAX_CHAIN_BYTES {
+            return Err(ChainError::TooLarge.into());
         }
         let links: Vec<Arc<Link>> = links.into_iter().map(Arc::new).collect();
         let mut branch = Branch {
@@ -186,7 +193,7 @@ impl Document {
                 .zip(signatures)
                 .try_for_each(|(link, signature)| {
                     self.judge(&mut branch, link, signature.as_ref(), world)
-                        .map_err(Refusal::of(*link.event.cid()))
+                        .map_err(Refusal::of(link.cid))
                 })
         });
         if branch.end != parent {
@@ -205,23 +212,21 @@ impl Document {
         signature: Option<&Result<Signer, JoseError>>,
         world: &World,
     ) -> Result<(), Reason> {
-        let cid = *link.event.cid();
-        let last = self
-            .nodes
-            .get(&branch.end)
-            .ok_or(ChainError::UnknownParent(branch.end))?;
+        let last = self.node(&branch.end)?;
         let height = last.height.saturating_add(1);
+        let bytes = last.bytes.saturating_add(link.bytes());
         let mut controller = last.controller.clone();
         let mut signer = None;
         let mut time = TimeStatus::None;
-        judge::document(&self.stream, &link.event)?;
-        match &link.event {
-            Event::Init(_) => return Err(ChainError::WrongDocument(cid).into()),
-            Event::Unreadable(event) => return Err(event.error.clone().into()),
-            Event::Time(event) => {
+        let event = link.event()?;
+        judge::document(&self.stream, &event)?;
+        match event {
+            Event::Init(_) => return Err(ChainError::WrongDocument(link.cid).into()),
+            Event::Unreadable(event) => return Err(event.error.into()),
+            Event::Time(_) => {
                 time = judge::time(link, world)?;
                 if let Some(state) = &mut branch.state {
-                    state.anchor(event, time.clone());
+                    state.anchor(link.cid, link.prev, time.clone());
                 }
             }
             Event::Data(data) => {
@@ -234,7 +239,7 @@ impl Document {
                 };
                 signer = Some(judge::authority(signature, state.controller())?);
                 let rules = doctype::rules(self.stream.stream_type())?;
-                judge::change(rules, state, data, signer.clone())?;
+                judge::change(rules, state, &data, signer.clone())?;
                 if controller.as_deref() != state.controller() {
                     controller = state.controller().map(Arc::from);
                 }
@@ -244,15 +249,17 @@ impl Document {
             link: link.clone(),
             children: Vec::new(),
             height,
+            bytes,
             time,
             signer,
             controller,
         };
-        self.nodes.insert(cid, node);
+        self.nodes.insert(link.cid, node);
+        self.bytes = self.bytes.saturating_add(link.bytes());
         if let Some(last) = self.nodes.get_mut(&branch.end) {
-            last.children.push(cid);
+            last.children.push(link.cid);
         }
-        branch.end = cid;
+        branch.end = link.cid;
         Ok(())
     }
 
@@ -262,7 +269,8 @@ impl Document {
             self.tips = self.rank(*self.stream.init());
         }
         while self.tips.len() > MAX_BRANCHES
-            || (self.tips.len() > 1 && self.nodes.len() > MAX_EVENTS)
+            || (self.tips.len() > 1
+                && (self.nodes.len() > MAX_EVENTS || self.bytes > MAX_CHAIN_BYTES))
         {
             if let Some(worst) = self.tips.pop() {
                 self.forget(worst);
@@ -323,6 +331,7 @@ impl Document {
             let Some(node) = self.nodes.remove(&cid) else {
                 return;
             };
+            self.bytes = self.bytes.saturating_sub(node.link.bytes());
             let Some(prev) = node.prev().and_then(|prev| self.nodes.get_mut(prev)) else {
                 return;
             };
@@ -358,15 +367,22 @@ impl Document {
         let mut state = state;
         for node in nodes {
             let signer = node.signer.clone();
-            match (&node.link.event, &mut state) {
-                (Event::Init(init), _) => state = Some(judge::begin(rules, init, signer)?),
-                (Event::Data(data), Some(state)) => judge::change(rules, state, data, signer)?,
-                (Event::Time(time), Some(state)) => state.anchor(time, node.time.clone()),
+            let link = &node.link;
+            match (link.event()?, &mut state) {
+                (Event::Init(init), _) => state = Some(judge::begin(rules, &init, signer)?),
+                (Event::Data(data), Some(state)) => judge::change(rules, state, &data, signer)?,
+                (Event::Time(_), Some(state)) => {
+                    state.anchor(link.cid, link.prev, node.time.clone());
+                }
                 // Nothing comes before the init event, and what cannot be read was never kept.
                 (_, None) | (Event::Unreadable(_), _) => {}
             }
         }
         Ok(state.ok_or(ChainError::Missing(*self.stream.init()))?)
+    }
+
+    fn node(&self, cid: &Cid) -> Result<&Node, ChainError> {
+        self.nodes.get(cid).ok_or(ChainError::UnknownParent(*cid))
     }
 
     /// The document's id.
@@ -413,7 +429,12 @@ impl Document {
             let mut branch: Vec<&Node> = self.back(Some(tip)).map(|(_, node)| node).collect();
             branch.reverse();
             let blocks = branch.iter().flat_map(|node| &node.link.blocks);
-            cids.extend(blocks.filter(|cid| seen.insert(**cid)).copied());
+            cids.extend(
+                blocks
+                    .map(Block::cid)
+                    .filter(|cid| seen.insert(**cid))
+                    .copied(),
+            );
         }
         cids
     }
@@ -431,7 +452,7 @@ impl Document {
     pub fn at_time(&self, unix: u64) -> Result<State, Refusal> {
         let anchored = self.state.log.iter().rposition(|entry| {
             let time = entry.time.unix();
-            entry.kind == crate::state::Kind::Time && time.is_some_and(|time| time <= unix)
+            entry.kind == Kind::Time && time.is_some_and(|time| time <= unix)
         });
         self.at(anchored.unwrap_or(0))
     }
