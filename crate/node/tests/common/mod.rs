@@ -1,0 +1,122 @@
+//! Documents and nodes for the tests of this crate.
+#![allow(dead_code)] // each test uses a part
+
+pub mod nodes;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use data_encoding::BASE64;
+use ostrakon_protocol::author::{self, TileMetadata};
+use ostrakon_protocol::jose::Ed25519Signer;
+use ostrakon_protocol::{Block, Cid, Ipld, StreamId};
+use serde_json::Value;
+
+/// One whole document of the vectors.
+pub struct Vector {
+    pub stream: StreamId,
+    pub tip: Cid,
+    pub blocks: Vec<Block>,
+    /// The state at the tip, as js-ceramic says.
+    pub state: Value,
+}
+
+/// The tiles of `doc-chains.json`.
+pub fn tiles() -> Vec<Vector> {
+    let path =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/doc-chains.json");
+    let json: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let cases = json["cases"].as_array().unwrap().iter();
+    cases
+        .filter(|case| case["streamType"] == 0)
+        .map(vector)
+        .collect()
+}
+
+fn vector(case: &Value) -> Vector {
+    let block = |(cid, bytes): (&String, &Value)| {
+        let bytes = BASE64.decode(bytes.as_str().unwrap().as_bytes()).unwrap();
+        Block::verify(cid.parse().unwrap(), bytes).unwrap()
+    };
+    Vector {
+        stream: case["streamId"].as_str().unwrap().parse().unwrap(),
+        tip: case["tips"][0].as_str().unwrap().parse().unwrap(),
+        blocks: case["blocks"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(block)
+            .collect(),
+        state: case["expected"]["strict"][0]["state"].clone(),
+    }
+}
+
+/// A controller who writes one tile.
+pub struct Author {
+    signer: Ed25519Signer,
+    pub stream: StreamId,
+    pub tip: Cid,
+    /// Everything written so far.
+    pub blocks: BTreeMap<Cid, Block>,
+}
+
+impl Author {
+    pub fn new(seed: u8) -> Author {
+        let signer = Ed25519Signer::from_seed(&[seed; 32]);
+        let content = Ipld::Map(BTreeMap::from([("n".to_owned(), Ipld::Integer(0))]));
+        let (stream, blocks) =
+            author::tile_init(&signer, Some(content), &TileMetadata::default(), [seed; 12])
+                .unwrap();
+        let blocks: BTreeMap<Cid, Block> = blocks
+            .into_iter()
+            .map(|block| (*block.cid(), block))
+            .collect();
+        Author {
+            signer,
+            stream,
+            tip: *stream.init(),
+            blocks,
+        }
+    }
+
+    /// Sets `n` after the author's tip, and moves the tip.
+    pub fn write(&mut self, n: i128) -> Vec<Block> {
+        let blocks = self.write_after(self.tip, n);
+        self.tip = *blocks.last().unwrap().cid();
+        blocks
+    }
+
+    /// Sets `n` after any event.
+    pub fn write_after(&mut self, prev: Cid, n: i128) -> Vec<Block> {
+        let blocks = update(&self.signer, &self.stream, prev, n);
+        self.blocks
+            .extend(blocks.iter().map(|block| (*block.cid(), block.clone())));
+        blocks
+    }
+
+    pub fn all(&self) -> Vec<Block> {
+        self.blocks.values().cloned().collect()
+    }
+}
+
+/// What someone who is not the controller would write.
+pub fn forge(stream: &StreamId, prev: Cid, n: i128) -> Vec<Block> {
+    update(&Ed25519Signer::from_seed(&[255; 32]), stream, prev, n)
+}
+
+fn update(signer: &Ed25519Signer, stream: &StreamId, prev: Cid, n: i128) -> Vec<Block> {
+    let text = |text: &str| Ipld::String(text.to_owned());
+    let change = BTreeMap::from([
+        ("op".to_owned(), text("replace")),
+        ("path".to_owned(), text("/n")),
+        ("value".to_owned(), Ipld::Integer(n)),
+    ]);
+    author::tile_update(
+        signer,
+        stream,
+        prev,
+        Ipld::List(vec![Ipld::Map(change)]),
+        Default::default(),
+    )
+    .unwrap()
+}

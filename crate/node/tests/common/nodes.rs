@@ -1,0 +1,140 @@
+//! Nodes over libp2p's memory transport.
+#![allow(dead_code)] // each test uses a part
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::{Stream, StreamExt};
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::{Boxed, MemoryTransport};
+use libp2p::core::upgrade::Version;
+use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId, Transport, noise, swarm, yamux};
+use ostrakon_node::network::{Network, NetworkConfig};
+use ostrakon_node::store::{Memory, Store};
+use ostrakon_node::{Node, NodeConfig, Surroundings, View};
+use ostrakon_protocol::document::Document;
+use ostrakon_protocol::{Ipld, json};
+use serde_json::Value;
+use tokio::task::JoinHandle;
+
+/// Longer than anything here takes on a busy machine.
+pub const LONG: Duration = Duration::from_secs(60);
+
+pub struct Running {
+    pub node: Node,
+    pub address: Multiaddr,
+    pub task: JoinHandle<()>,
+}
+
+impl Running {
+    /// What a crash does: the driver goes, and nothing is finished.
+    pub async fn crash(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+}
+
+/// Runs a test and the drivers of its nodes on one thread.
+pub fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let tasks = tokio::task::LocalSet::new();
+    tasks.block_on(&runtime, async {
+        tokio::time::timeout(LONG * 2, test)
+            .await
+            .expect("the test takes too long")
+    });
+}
+
+/// A free place in memory.
+pub fn place() -> Multiaddr {
+    static NEXT: AtomicU64 = AtomicU64::new(9_000_000);
+    Multiaddr::empty().with(Protocol::Memory(NEXT.fetch_add(1, Ordering::Relaxed)))
+}
+
+fn transport(keypair: &Keypair) -> Boxed<(PeerId, StreamMuxerBox)> {
+    MemoryTransport::default()
+        .upgrade(Version::V1)
+        .authenticate(noise::Config::new(keypair).unwrap())
+        .multiplex(yamux::Config::default())
+        .boxed()
+}
+
+fn swarm() -> swarm::Config {
+    swarm::Config::with_executor(|task| drop(tokio::spawn(task)))
+}
+
+/// A node that calls these peers.
+pub async fn start<S: Store>(store: S, peers: &[&Running]) -> Running {
+    let keypair = Keypair::generate_ed25519();
+    let address = place();
+    let around = Surroundings {
+        store,
+        transport: transport(&keypair),
+        swarm: swarm(),
+    };
+    let config = NodeConfig {
+        network: "test".to_owned(),
+        keypair,
+        peers: peers.iter().map(|peer| peer.address.clone()).collect(),
+        listen: vec![address.clone()],
+        agent: "ostrakon/test".to_owned(),
+    };
+    let (node, driver) = Node::start(config, around).await.unwrap();
+    Running {
+        node,
+        address,
+        task: tokio::task::spawn_local(driver),
+    }
+}
+
+pub async fn start_empty(peers: &[&Running]) -> Running {
+    start(Memory::default(), peers).await
+}
+
+/// A peer that does only what it is told.
+pub fn stranger(peers: &[&Running]) -> Network {
+    let keypair = Keypair::generate_ed25519();
+    let transport = transport(&keypair);
+    let config = NetworkConfig {
+        network: "test".to_owned(),
+        keypair,
+        peers: peers.iter().map(|peer| peer.address.clone()).collect(),
+        listen: Vec::new(),
+        agent: "stranger".to_owned(),
+    };
+    Network::new(config, transport, swarm()).unwrap()
+}
+
+/// The first item that fits.
+pub async fn until<T>(
+    stream: &mut (impl Stream<Item = T> + Unpin),
+    mut fits: impl FnMut(&T) -> bool,
+) -> T {
+    let search = async {
+        loop {
+            let item = stream.next().await.expect("the stream goes on");
+            if fits(&item) {
+                return item;
+            }
+        }
+    };
+    tokio::time::timeout(LONG, search)
+        .await
+        .expect("it happens in time")
+}
+
+pub fn content(document: &Document) -> Value {
+    json::to_json(document.state().content().unwrap_or(&Ipld::Null))
+}
+
+/// The `n` that an author of these tests wrote last.
+pub fn n(view: &Arc<View>) -> i64 {
+    content(&view.document)["n"].as_i64().unwrap()
+}
