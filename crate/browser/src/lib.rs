@@ -44,4 +44,18 @@
 //! (`self.postMessage`, seen by the page as a `message` event of the `Worker`) and writes it to the console; the call
 //! under way throws a `WebAssembly.RuntimeError`. Nothing in this module may be called afterwards.
 
+#[cfg(all(target_arch = "wasm32", feature = "bench"))]
+pub mod bench;
+#[cfg(target_arch = "wasm32")]
+mod error;
+#[cfg(target_arch = "wasm32")]
+mod identity;
+#[cfg(target_arch = "wasm32")]
+pub mod node;
+#[cfg(target_arch = "wasm32")]
+mod panic;
+#[cfg(target_arch = "wasm32")]
+mod shapes;
 pub mod store;
+#[cfg(target_arch = "wasm32")]
+mod transport;

@@ -1,0 +1,73 @@
+//! Failures as JavaScript sees them: `Error` objects with `code`, `message` and, where something can be done, `hint`.
+
+use js_sys::{Error, Reflect};
+use ostrakon_node::NodeError;
+use ostrakon_node::store::StoreError;
+use ostrakon_protocol::refusal::Refusal;
+use wasm_bindgen::JsValue;
+
+/// A failure on its way to JavaScript.
+#[derive(Debug)]
+pub struct Failure {
+    code: &'static str,
+    message: String,
+}
+
+impl Failure {
+    /// A failure of this crate's own.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Failure {
+        Failure {
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// The node was stopped.
+    pub fn stopped() -> Failure {
+        Failure::new("stopped", "the node was stopped")
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        Some(match self.code {
+            "store-full" => {
+                "Forget documents, or ask the user for more room with navigator.storage.persist()."
+            }
+            "store-newer" => "Reload the page: a newer version of Ostrakon has been here.",
+            "store-gone" => "The site's data were deleted: stop the node and create it again.",
+            "store-corrupt" => {
+                "Forget the document that the message names and load it again, or delete the database."
+            }
+            _ => return None,
+        })
+    }
+}
+
+impl From<Failure> for JsValue {
+    fn from(failure: Failure) -> JsValue {
+        let error = Error::new(&failure.message);
+        // Setting a property of an object made here can't fail.
+        let _ = Reflect::set(&error, &"code".into(), &failure.code.into());
+        if let Some(hint) = failure.hint() {
+            let _ = Reflect::set(&error, &"hint".into(), &hint.into());
+        }
+        error.into()
+    }
+}
+
+impl From<NodeError> for Failure {
+    fn from(error: NodeError) -> Failure {
+        Failure::new(error.code(), error.to_string())
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        Failure::new(refusal.code(), refusal.to_string())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        Failure::new(error.code(), error.to_string())
+    }
+}

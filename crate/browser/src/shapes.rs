@@ -1,0 +1,235 @@
+//! What JavaScript gets: plain objects in the shapes of `js/types.ts`.
+//!
+//! What strangers wrote (content, metadata, state) goes through `JSON.parse` and not through property by property
+//! assignment: a key `__proto__` then stays a key, and cannot become the object's prototype.
+
+use js_sys::JSON;
+use ostrakon_node::store::Record;
+use ostrakon_node::{NodeEvent, Source, Status, View};
+use ostrakon_protocol::id::{CommitId, DocumentRef};
+use ostrakon_protocol::json::to_json;
+use ostrakon_protocol::state::{Kind, LogEntry, State, TimeStatus};
+use serde::Serialize;
+use serde_wasm_bindgen::{Serializer, preserve};
+use wasm_bindgen::JsValue;
+
+use crate::error::Failure;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    id: String,
+    url: String,
+    tip: String,
+    commit_id: String,
+    r#type: &'a str,
+    #[serde(with = "preserve")]
+    content: JsValue,
+    #[serde(with = "preserve")]
+    metadata: JsValue,
+    #[serde(with = "preserve")]
+    state: JsValue,
+    log: Vec<Entry<'a>>,
+    source: &'a str,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    cid: String,
+    kind: &'a str,
+    prev: Option<String>,
+    signer: Option<&'a str>,
+    time: Time<'a>,
+    verified: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Time<'a> {
+    status: &'a str,
+    at: Option<u64>,
+    chain: Option<&'a str>,
+    transaction: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    id: String,
+    tip: String,
+    events: u32,
+    bytes: u64,
+    updated: u64,
+}
+
+#[derive(Serialize)]
+struct NodeStatus<'a> {
+    online: bool,
+    peers: Vec<Peer<'a>>,
+    documents: u64,
+    blocks: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Peer<'a> {
+    id: String,
+    address: String,
+    agent: Option<&'a str>,
+    rtt: Option<u64>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", content = "data", rename_all = "lowercase")]
+enum Event<'a> {
+    Peer {
+        id: String,
+        connected: bool,
+        address: String,
+    },
+    Status(NodeStatus<'a>),
+    Document {
+        id: String,
+        tip: String,
+    },
+}
+
+/// A plain object: no `Map`, no `BigInt`, absent where Rust has `None`.
+pub fn plain(value: &impl Serialize) -> Result<JsValue, Failure> {
+    let serializer = Serializer::json_compatible().serialize_missing_as_null(false);
+    value
+        .serialize(&serializer)
+        .map_err(|error| Failure::new("internal", error.to_string()))
+}
+
+/// The state that was asked for: the newest, that at a commit, or that at a time in unix seconds.
+pub fn document(
+    view: &View,
+    reference: &DocumentRef,
+    at_time: Option<f64>,
+) -> Result<JsValue, Failure> {
+    let document = &view.document;
+    let earlier = match (reference, at_time) {
+        (DocumentRef::Commit(_), Some(_)) => {
+            let message = "a CommitID names one state, so there is none at another time";
+            return Err(Failure::new("invalid-argument", message));
+        }
+        (DocumentRef::Commit(id), None) => Some(document.at_commit(id.commit())?),
+        // Times before 1970 become 1970, NaN too.
+        (DocumentRef::Stream(_), Some(unix)) => Some(document.at_time(unix as u64)?),
+        (DocumentRef::Stream(_), None) => None,
+    };
+    let state = earlier.as_ref().unwrap_or(document.state());
+    let stream = document.stream();
+    let tip = state
+        .log()
+        .last()
+        .map_or(document.tip(), |entry| &entry.cid);
+    plain(&Document {
+        id: stream.to_string(),
+        url: stream.url(),
+        tip: tip.to_string(),
+        commit_id: CommitId::new(*stream, *tip).to_string(),
+        r#type: stream.stream_type().name().unwrap_or("unknown"),
+        content: match state.content() {
+            Some(content) => foreign(&to_json(content))?,
+            None => JsValue::NULL,
+        },
+        metadata: foreign(&metadata(state))?,
+        state: foreign(&state.to_json())?,
+        log: state.log().iter().map(entry).collect(),
+        source: match view.from {
+            Source::Disk => "disk",
+            Source::Network => "network",
+        },
+    })
+}
+
+fn metadata(state: &State) -> serde_json::Value {
+    let fields = state.metadata().iter();
+    fields
+        .map(|(name, value)| (name.clone(), to_json(value)))
+        .collect()
+}
+
+fn foreign(value: &serde_json::Value) -> Result<JsValue, Failure> {
+    JSON::parse(&value.to_string())
+        .map_err(|_| Failure::new("internal", "the browser does not read its own JSON"))
+}
+
+fn entry(entry: &LogEntry) -> Entry<'_> {
+    let proof = entry.time.proof();
+    Entry {
+        cid: entry.cid.to_string(),
+        kind: match entry.kind {
+            Kind::Init => "init",
+            Kind::Data => "data",
+            Kind::Time => "time",
+        },
+        prev: entry.prev.map(|prev| prev.to_string()),
+        signer: entry.signer.as_deref(),
+        time: Time {
+            status: match entry.time {
+                TimeStatus::None => "none",
+                TimeStatus::Claimed { .. } => "claimed",
+                TimeStatus::Proven { .. } => "proven",
+            },
+            at: entry.time.unix(),
+            chain: proof.map(|proof| proof.chain_id.as_str()),
+            transaction: proof.map(|proof| proof.tx_hash.to_string()),
+        },
+        verified: entry.verified(),
+    }
+}
+
+/// What is kept.
+pub fn summaries(records: &[Record]) -> Result<JsValue, Failure> {
+    let summary = |record: &Record| Summary {
+        id: record.stream.to_string(),
+        tip: record.tip().to_string(),
+        events: record.events,
+        bytes: record.bytes,
+        updated: record.updated,
+    };
+    plain(&records.iter().map(summary).collect::<Vec<_>>())
+}
+
+/// How the node is.
+pub fn status(status: &Status) -> Result<JsValue, Failure> {
+    plain(&node_status(status))
+}
+
+fn node_status(status: &Status) -> NodeStatus<'_> {
+    let peers = status.peers.iter().map(|peer| Peer {
+        id: peer.peer.to_string(),
+        address: peer.address.to_string(),
+        agent: peer.agent.as_deref(),
+        rtt: peer.rtt_ms,
+    });
+    NodeStatus {
+        online: status.online,
+        peers: peers.collect(),
+        documents: status.documents,
+        blocks: status.blocks,
+        bytes: status.bytes,
+    }
+}
+
+/// What happened, if it is of a kind that JavaScript knows.
+pub fn event(event: &NodeEvent) -> Option<Result<JsValue, Failure>> {
+    Some(plain(&match event {
+        NodeEvent::Peer {
+            peer,
+            connected,
+            address,
+        } => Event::Peer {
+            id: peer.to_string(),
+            connected: *connected,
+            address: address.to_string(),
+        },
+        NodeEvent::Status(status) => Event::Status(node_status(status)),
+        NodeEvent::Document { stream, tip } => Event::Document {
+            id: stream.to_string(),
+            tip: tip.to_string(),
+        },
+        _ => return None,
+    }))
+}

@@ -1,0 +1,21 @@
+//! How a tab reaches peers: WebSocket, secured by noise, shared by yamux.
+
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::Boxed;
+use libp2p::core::upgrade::Version;
+use libp2p::identity::Keypair;
+use libp2p::{PeerId, Transport, noise, swarm, websocket_websys, yamux};
+
+/// The transport of a tab with this identity.
+pub fn transport(identity: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, noise::Error> {
+    Ok(websocket_websys::Transport::default()
+        .upgrade(Version::V1)
+        .authenticate(noise::Config::new(identity)?)
+        .multiplex(yamux::Config::default())
+        .boxed())
+}
+
+/// Connections run as tasks of the tab's own event loop.
+pub fn swarm() -> swarm::Config {
+    swarm::Config::with_wasm_executor()
+}
