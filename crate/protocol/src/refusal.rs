@@ -28,8 +28,8 @@ impl Refusal {
         self.reason.code()
     }
 
-    pub(crate) fn of(event: Cid) -> impl FnOnce(Reason) -> Self {
-        move |reason| Self {
+    pub(crate) fn of(event: Cid, reason: Reason) -> Self {
+        Self {
             event: Some(event),
             reason: Box::new(reason),
         }

@@ -157,6 +157,11 @@ impl State {
         &self.log
     }
 
+    /// The newest of those events.
+    pub(crate) fn tip(&self) -> Option<&Cid> {
+        self.log.last().map(|entry| &entry.cid)
+    }
+
     /// js reads `next.content ?? content`: unanchored content that is null hides nothing.
     pub(crate) fn newest_content(&self) -> &Content {
         match &self.next {

@@ -264,7 +264,7 @@ fn a_walk_asks_for_one_event_after_the_other_and_stops_at_what_is_known() {
     // Envelope and payload, the time event and its proof.
     assert_eq!(asked.len(), 4);
     assert_eq!(chain.joins(), Some(&first));
-    assert_eq!(chain.events().len(), 2);
+    assert_eq!(chain.cids().len(), 2);
 }
 
 #[test]

@@ -49,22 +49,6 @@ pub(crate) fn authority(
     }
 }
 
-/// The state after an init event.
-pub(crate) fn init(
-    rules: &dyn DocumentType,
-    init: &Init,
-    signature: Option<&Result<Signer, JoseError>>,
-) -> Result<State, Reason> {
-    let signer = match signature {
-        None => None,
-        Some(_) => {
-            let controller = init.header.controllers.first();
-            Some(authority(signature, controller.map(String::as_str))?)
-        }
-    };
-    begin(rules, init, signer)
-}
-
 /// The state after an init event whose signature was verified before.
 pub(crate) fn begin(
     rules: &dyn DocumentType,

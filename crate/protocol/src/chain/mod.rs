@@ -125,7 +125,7 @@ impl Chain {
     }
 
     /// The events, oldest first.
-    pub fn events(&self) -> impl ExactSizeIterator<Item = &Cid> {
+    pub fn cids(&self) -> impl ExactSizeIterator<Item = &Cid> {
         self.links.iter().map(|link| &link.cid)
     }
 

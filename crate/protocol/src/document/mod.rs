@@ -5,21 +5,24 @@
 //! longest valid prefix of a chain counts, and an invalid anchor can neither win nor cut off anything.
 //!
 //! A stranger can write time events without end, each of them a branch. At most [`MAX_BRANCHES`] branches and
-//! [`MAX_EVENTS`] events of [`MAX_CHAIN_BYTES`] bytes are kept, the worst are forgotten first, and the winner never. An event that the controller did
-//! not sign is refused before anything is replayed for it.
+//! [`MAX_EVENTS`] events of [`MAX_CHAIN_BYTES`] bytes are kept, the worst are forgotten first, and the winner never; what
+//! was forgotten and becomes better is heard of again. An event that the controller did not sign is refused before
+//! anything is replayed for it.
 
 mod offline;
+mod tree;
 
 pub use offline::{hear_all, load_commit};
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use cid::Cid;
 
+use tree::{Node, Tree};
+
 use crate::anchor::Anchors;
 use crate::chain::judge::{self, BATCH};
-use crate::chain::order::{Mark, Standing};
 use crate::chain::{Chain, ChainError, Link, MAX_CHAIN_BYTES, MAX_EVENTS};
 use crate::doctype;
 use crate::event::Event;
@@ -53,45 +56,10 @@ pub struct Heard {
 #[derive(Clone, Debug)]
 pub struct Document {
     stream: StreamId,
-    nodes: HashMap<Cid, Node>,
-    /// Of the blocks of all nodes.
-    bytes: usize,
-    /// The ends of the branches, the winner first.
-    tips: Vec<Cid>,
+    tree: Tree,
     /// The state at the winning tip.
     state: State,
     refused: Option<Refusal>,
-}
-
-/// A valid event, in the tree of all that were heard.
-#[derive(Clone, Debug)]
-struct Node {
-    link: Arc<Link>,
-    /// Those that build on it.
-    children: Vec<Cid>,
-    /// How many events come before it.
-    height: usize,
-    /// Of the blocks of its branch, from the init event to its own.
-    bytes: usize,
-    /// Of a time event.
-    time: TimeStatus,
-    signer: Option<Arc<str>>,
-    /// Who must sign the next event. Only to refuse strangers early: the state decides.
-    controller: Option<Arc<str>>,
-}
-
-impl Node {
-    fn prev(&self) -> Option<&Cid> {
-        self.link.prev.as_ref()
-    }
-
-    fn mark(&self) -> Mark {
-        match &self.time {
-            TimeStatus::None => Mark::Counts,
-            TimeStatus::Claimed { .. } => Mark::Claimed,
-            TimeStatus::Proven { unix, .. } => Mark::Proven(*unix),
-        }
-    }
 }
 
 impl Document {
@@ -103,37 +71,31 @@ impl Document {
         if let Some(known) = chain.joins() {
             return Err(ChainError::UnknownParent(*known).into());
         }
-        let refuse = |reason: Reason| Refusal::of(*stream.init())(reason);
+        let refuse = |reason: Reason| Refusal::of(*stream.init(), reason);
         let rules = doctype::rules(stream.stream_type()).map_err(refuse)?;
         let mut links = chain.into_links().into_iter();
-        let link = links
-            .next()
-            .ok_or(ChainError::Missing(*stream.init()))
-            .map_err(Refusal::from)?;
+        let link = links.next().ok_or(ChainError::Missing(*stream.init()))?;
         let Event::Init(init) = link.event().map_err(refuse)? else {
             return Err(ChainError::WrongDocument(link.cid).into());
         };
-        let signature = judge::signature(&link);
-        let state = judge::init(rules, &init, signature.as_ref()).map_err(refuse)?;
-        let node = Node {
-            children: Vec::new(),
-            height: 0,
-            bytes: link.bytes(),
-            time: TimeStatus::None,
-            signer: signature
-                .and_then(|signer| signer.ok())
-                .map(|signer| signer.did.into()),
-            controller: state.controller().map(Arc::from),
-            link: Arc::new(link),
+        let signer = match judge::signature(&link) {
+            None => None,
+            Some(signature) => {
+                let controller = init.header.controllers.first().map(String::as_str);
+                Some(judge::authority(Some(&signature), controller).map_err(refuse)?)
+            }
         };
+        let state = judge::begin(rules, &init, signer.clone()).map_err(refuse)?;
+        let controller = state.controller().map(Arc::from);
         let mut document = Self {
             stream,
-            bytes: node.bytes,
-            nodes: HashMap::from([(*stream.init(), node)]),
-            tips: vec![*stream.init()],
+            tree: Tree::new(link.cid),
             state,
             refused: None,
         };
+        document
+            .tree
+            .insert(Arc::new(link), TimeStatus::None, signer, controller);
         document.refused = document.grow(*stream.init(), links.collect(), world).err();
         Ok(document)
     }
@@ -193,13 +155,12 @@ impl Document {
                 .zip(signatures)
                 .try_for_each(|(link, signature)| {
                     self.judge(&mut branch, link, signature.as_ref(), world)
-                        .map_err(Refusal::of(link.cid))
+                        .map_err(|reason| Refusal::of(link.cid, reason))
                 })
         });
         if branch.end != parent {
-            self.tips.retain(|tip| *tip != parent);
-            self.tips.push(branch.end);
-            self.choose(branch)?;
+            self.tree.choose();
+            self.settle(branch)?;
         }
         outcome
     }
@@ -212,10 +173,7 @@ impl Document {
         signature: Option<&Result<Signer, JoseError>>,
         world: &World,
     ) -> Result<(), Reason> {
-        let last = self.node(&branch.end)?;
-        let height = last.height.saturating_add(1);
-        let bytes = last.bytes.saturating_add(link.bytes());
-        let mut controller = last.controller.clone();
+        let mut controller = self.node(&branch.end)?.controller.clone();
         let mut signer = None;
         let mut time = TimeStatus::None;
         let event = link.event()?;
@@ -245,111 +203,32 @@ impl Document {
                 }
             }
         }
-        let node = Node {
-            link: link.clone(),
-            children: Vec::new(),
-            height,
-            bytes,
-            time,
-            signer,
-            controller,
-        };
-        self.nodes.insert(link.cid, node);
-        self.bytes = self.bytes.saturating_add(link.bytes());
-        if let Some(last) = self.nodes.get_mut(&branch.end) {
-            last.children.push(link.cid);
-        }
+        self.tree.insert(link.clone(), time, signer, controller);
         branch.end = link.cid;
         Ok(())
     }
 
-    /// Ranks the branches, forgets the worst of too many, and takes the state of the winner.
-    fn choose(&mut self, branch: Branch) -> Result<(), Refusal> {
-        if self.tips.len() > 1 {
-            self.tips = self.rank(*self.stream.init());
-        }
-        while self.tips.len() > MAX_BRANCHES
-            || (self.tips.len() > 1
-                && (self.nodes.len() > MAX_EVENTS || self.bytes > MAX_CHAIN_BYTES))
-        {
-            if let Some(worst) = self.tips.pop() {
-                self.forget(worst);
-            }
-        }
+    /// Takes the state of the winner.
+    fn settle(&mut self, branch: Branch) -> Result<(), Refusal> {
         let tip = *self.tip();
-        let held = self.state.log.last().map(|entry| entry.cid);
-        if held != Some(tip) {
-            self.state = match branch.state {
-                Some(state) if branch.end == tip => state,
-                _ => self.state_at(&tip).map_err(Refusal::of(tip))?,
-            };
+        if self.state.tip() == Some(&tip) {
+            return Ok(());
         }
+        self.state = match branch.state {
+            Some(state) if branch.end == tip => state,
+            _ => self
+                .state_at(&tip)
+                .map_err(|reason| Refusal::of(tip, reason))?,
+        };
         Ok(())
-    }
-
-    /// The ends of all branches that start at an event, the best first. Each fork is decided by the best of what follows
-    /// each of its arms, so it does not matter in which order they were heard.
-    fn rank(&self, mut at: Cid) -> Vec<Cid> {
-        loop {
-            let children = self.nodes.get(&at).map_or(&[][..], |node| &node.children);
-            match children {
-                [] => return vec![at],
-                [only] => at = *only,
-                // Each fork adds a branch, so the recursion is no deeper than there are branches.
-                arms => {
-                    let mut arms: Vec<(Standing, Vec<Cid>)> = arms
-                        .iter()
-                        .map(|arm| {
-                            let tips = self.rank(*arm);
-                            (self.standing(tips.first(), &at), tips)
-                        })
-                        .collect();
-                    arms.sort_by(|(left, _), (right, _)| left.cmp(right));
-                    return arms.into_iter().flat_map(|(_, tips)| tips).collect();
-                }
-            }
-        }
-    }
-
-    fn standing(&self, tip: Option<&Cid>, fork: &Cid) -> Standing {
-        let arm = self.back(tip).take_while(|(cid, _)| *cid != fork);
-        Standing::of(arm.map(|(cid, node)| (cid, node.mark())))
-    }
-
-    /// The events from one back to the init event.
-    fn back<'a>(&'a self, from: Option<&'a Cid>) -> impl Iterator<Item = (&'a Cid, &'a Node)> {
-        let entry = |cid: &'a Cid| self.nodes.get(cid).map(|node| (cid, node));
-        std::iter::successors(from.and_then(entry), move |(_, node)| {
-            node.prev().and_then(entry)
-        })
-    }
-
-    /// Forgets a branch back to where it forks off.
-    fn forget(&mut self, tip: Cid) {
-        let mut last = Some(tip);
-        while let Some(cid) = last {
-            let Some(node) = self.nodes.remove(&cid) else {
-                return;
-            };
-            self.bytes = self.bytes.saturating_sub(node.link.bytes());
-            let Some(prev) = node.prev().and_then(|prev| self.nodes.get_mut(prev)) else {
-                return;
-            };
-            prev.children.retain(|child| *child != cid);
-            last = match prev.children.is_empty() {
-                true => node.prev().copied(),
-                false => None,
-            };
-        }
     }
 
     /// The state at any event that is held: replayed from the state that is held if the event builds on that, else from
     /// the init event.
     fn state_at(&self, cid: &Cid) -> Result<State, Reason> {
-        let held = self.state.log.last().map(|entry| entry.cid);
         let mut missing = Vec::new();
-        for (cid, node) in self.back(Some(cid)) {
-            if held == Some(*cid) {
+        for (cid, node) in self.tree.back(cid) {
+            if self.state.tip() == Some(cid) {
                 return self.replay(Some(self.state.clone()), missing.into_iter().rev());
             }
             missing.push(node);
@@ -382,7 +261,7 @@ impl Document {
     }
 
     fn node(&self, cid: &Cid) -> Result<&Node, ChainError> {
-        self.nodes.get(cid).ok_or(ChainError::UnknownParent(*cid))
+        self.tree.get(cid).ok_or(ChainError::UnknownParent(*cid))
     }
 
     /// The document's id.
@@ -392,12 +271,12 @@ impl Document {
 
     /// The newest event of the winning branch.
     pub fn tip(&self) -> &Cid {
-        self.tips.first().unwrap_or(self.stream.init())
+        self.tree.tips().first().unwrap_or(self.stream.init())
     }
 
     /// The ends of all valid branches, the winner first; at most [`MAX_BRANCHES`].
     pub fn tips(&self) -> Vec<Cid> {
-        self.tips.clone()
+        self.tree.tips().to_vec()
     }
 
     /// The state at the tip.
@@ -412,7 +291,7 @@ impl Document {
 
     /// Whether an event is part of any valid branch.
     pub fn contains(&self, event: &Cid) -> bool {
-        self.nodes.contains_key(event)
+        self.tree.get(event).is_some()
     }
 
     /// Why the chain heard last was not taken, or not to its end.
@@ -422,21 +301,21 @@ impl Document {
 
     /// Every block of every branch that is kept, each once: the winner's first, from the init event on, the blocks of
     /// each event in CAR order.
-    pub fn block_cids(&self) -> Vec<Cid> {
+    pub fn blocks(&self) -> Vec<Block> {
         let mut seen = HashSet::new();
-        let mut cids = Vec::new();
-        for tip in &self.tips {
-            let mut branch: Vec<&Node> = self.back(Some(tip)).map(|(_, node)| node).collect();
+        let mut blocks = Vec::new();
+        for tip in self.tree.tips() {
+            let mut branch: Vec<&Node> = self.tree.back(tip).map(|(_, node)| node).collect();
             branch.reverse();
-            let blocks = branch.iter().flat_map(|node| &node.link.blocks);
-            cids.extend(
-                blocks
-                    .map(Block::cid)
-                    .filter(|cid| seen.insert(**cid))
-                    .copied(),
-            );
+            let held = branch.iter().flat_map(|node| &node.link.blocks);
+            blocks.extend(held.filter(|block| seen.insert(*block.cid())).cloned());
         }
-        cids
+        blocks
+    }
+
+    /// The names of [`Document::blocks`].
+    pub fn block_cids(&self) -> Vec<Cid> {
+        self.blocks().iter().map(|block| *block.cid()).collect()
     }
 
     /// The state at an event of the winning branch. Times that later anchors gave are kept (PROTOCOL §6.5).
@@ -444,7 +323,7 @@ impl Document {
         let mut log = self.state.log.iter();
         match log.position(|entry| entry.cid == *commit) {
             Some(index) => self.at(index),
-            None => Err(Refusal::of(*commit)(Reason::NotInLog)),
+            None => Err(Refusal::of(*commit, Reason::NotInLog)),
         }
     }
 
@@ -459,8 +338,8 @@ impl Document {
 
     fn at(&self, index: usize) -> Result<State, Refusal> {
         let log = self.state.log.iter().take(index.saturating_add(1));
-        let nodes = log.clone().filter_map(|entry| self.nodes.get(&entry.cid));
-        let refuse = |reason: Reason| Refusal::of(*self.stream.init())(reason);
+        let nodes = log.clone().filter_map(|entry| self.tree.get(&entry.cid));
+        let refuse = |reason: Reason| Refusal::of(*self.stream.init(), reason);
         let mut state = self.replay(None, nodes).map_err(refuse)?;
         for (entry, known) in state.log.iter_mut().zip(log) {
             entry.time = known.time.clone();

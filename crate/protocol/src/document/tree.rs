@@ -1,0 +1,164 @@
+//! The tree of all valid events of a document that were heard of, and the order of its branches.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cid::Cid;
+
+use super::MAX_BRANCHES;
+use crate::chain::order::{Mark, Standing};
+use crate::chain::{Link, MAX_CHAIN_BYTES, MAX_EVENTS};
+use crate::state::TimeStatus;
+
+/// A valid event.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) link: Arc<Link>,
+    /// Of a time event.
+    pub(super) time: TimeStatus,
+    pub(super) signer: Option<Arc<str>>,
+    /// Who must sign the next event. Only to refuse strangers early: the state decides.
+    pub(super) controller: Option<Arc<str>>,
+    /// How many events come before it.
+    pub(super) height: usize,
+    /// Of the blocks of its branch, from the init event to its own.
+    pub(super) bytes: usize,
+    /// Those that build on it.
+    children: Vec<Cid>,
+}
+
+impl Node {
+    fn mark(&self) -> Mark {
+        match &self.time {
+            TimeStatus::None => Mark::Counts,
+            TimeStatus::Claimed { .. } => Mark::Claimed,
+            TimeStatus::Proven { unix, .. } => Mark::Proven(*unix),
+        }
+    }
+}
+
+/// Valid events, by what they build on.
+#[derive(Clone, Debug)]
+pub(super) struct Tree {
+    init: Cid,
+    nodes: HashMap<Cid, Node>,
+    /// Of all blocks.
+    bytes: usize,
+    /// The ends of the branches, the winner first.
+    tips: Vec<Cid>,
+}
+
+impl Tree {
+    pub(super) fn new(init: Cid) -> Self {
+        Self {
+            init,
+            nodes: HashMap::new(),
+            bytes: 0,
+            tips: vec![init],
+        }
+    }
+
+    /// Puts an event after the one it builds on.
+    pub(super) fn insert(
+        &mut self,
+        link: Arc<Link>,
+        time: TimeStatus,
+        signer: Option<Arc<str>>,
+        controller: Option<Arc<str>>,
+    ) {
+        let cid = link.cid;
+        let size = link.bytes();
+        let before = link.prev.and_then(|prev| self.nodes.get_mut(&prev));
+        let (height, bytes) = match before {
+            Some(prev) => {
+                prev.children.push(cid);
+                (prev.height.saturating_add(1), prev.bytes)
+            }
+            None => (0, 0),
+        };
+        self.bytes = self.bytes.saturating_add(size);
+        let node = Node {
+            link,
+            time,
+            signer,
+            controller,
+            height,
+            bytes: bytes.saturating_add(size),
+            children: Vec::new(),
+        };
+        self.nodes.insert(cid, node);
+    }
+
+    pub(super) fn get(&self, cid: &Cid) -> Option<&Node> {
+        self.nodes.get(cid)
+    }
+
+    /// The ends of the branches, the winner first.
+    pub(super) fn tips(&self) -> &[Cid] {
+        &self.tips
+    }
+
+    /// The events from one back to the init event.
+    pub(super) fn back(&self, from: &Cid) -> impl Iterator<Item = (&Cid, &Node)> {
+        let first = self.nodes.get_key_value(from);
+        std::iter::successors(first, |(_, node)| {
+            self.nodes.get_key_value(node.link.prev.as_ref()?)
+        })
+    }
+
+    /// Ranks the branches, and forgets the worst of too many.
+    pub(super) fn choose(&mut self) {
+        self.tips = self.rank(self.init);
+        while self.tips.len() > 1 && self.is_too_large() {
+            if let Some(worst) = self.tips.pop() {
+                self.forget(worst);
+            }
+        }
+    }
+
+    fn is_too_large(&self) -> bool {
+        self.tips.len() > MAX_BRANCHES
+            || self.nodes.len() > MAX_EVENTS
+            || self.bytes > MAX_CHAIN_BYTES
+    }
+
+    /// The ends of all branches from an event on, the best first. Each fork is decided by the best of what follows each of
+    /// its arms, so it does not matter in which order they were heard.
+    fn rank(&self, mut at: Cid) -> Vec<Cid> {
+        loop {
+            let arms = self.nodes.get(&at).map_or(&[][..], |node| &node.children);
+            match arms {
+                [] => return vec![at],
+                [only] => at = *only,
+                // Each fork adds a branch, so the recursion is no deeper than there are branches.
+                arms => {
+                    let arms = arms.iter().map(|arm| {
+                        let tips = self.rank(*arm);
+                        (tips.first().map(|tip| self.standing(tip, &at)), tips)
+                    });
+                    let mut arms: Vec<(Option<Standing>, Vec<Cid>)> = arms.collect();
+                    arms.sort_by(|(left, _), (right, _)| left.cmp(right));
+                    return arms.into_iter().flat_map(|(_, tips)| tips).collect();
+                }
+            }
+        }
+    }
+
+    fn standing(&self, tip: &Cid, fork: &Cid) -> Standing {
+        let arm = self.back(tip).take_while(|(cid, _)| *cid != fork);
+        Standing::of(arm.map(|(cid, node)| (cid, node.mark())))
+    }
+
+    /// Forgets a branch back to where it forks off.
+    fn forget(&mut self, tip: Cid) {
+        let mut last = Some(tip);
+        while let Some(node) = last.take().and_then(|cid| self.nodes.remove(&cid)) {
+            self.bytes = self.bytes.saturating_sub(node.link.bytes());
+            let prev = node.link.prev;
+            if let Some(before) = prev.and_then(|prev| self.nodes.get_mut(&prev)) {
+                before.children.retain(|child| *child != node.link.cid);
+                last = prev.filter(|_| before.children.is_empty());
+            }
+        }
+    }
+}
