@@ -1,5 +1,6 @@
 //! What can be asked of `ostrakon` on the command line.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -8,7 +9,10 @@ const AFTER: &str = "\
 Exit codes:
   0  done
   1  the answer is no: a document or file was refused, or is not known
-  2  it could not be tried: wrong arguments, an unreadable file, or the like";
+  2  it could not be tried: wrong arguments, an unreadable file, a busy port
+
+Kept documents and keys are in --dir, by default $XDG_DATA_HOME/ostrakon or ~/.local/share/ostrakon.
+Set RUST_LOG (for instance RUST_LOG=info) to see what a peer does; it is written to stderr.";
 
 /// A native peer of the Ceramic protocol: fetches doc-chains, verifies every event, keeps and serves them.
 #[derive(Debug, Parser)]
@@ -20,6 +24,17 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run a local network of one peer with documents in it, and serve the demo page.
+    ///
+    /// Imports the test documents, makes a few living ones whose controllers write every few seconds while somebody is
+    /// connected, and prints the address of the page. `GET /devnet.json` says which documents there are.
+    Devnet(DevnetArgs),
+    /// Run a peer: keep documents, follow them on the network, serve their blocks.
+    Peer(PeerArgs),
+    /// Verify the documents in CAR files and keep them.
+    Import(ImportArgs),
+    /// Write a kept document as a CAR file.
+    Export(ExportArgs),
     /// Explain a StreamID, CommitID, CID, DID or any address made of them.
     Id(IdArgs),
     /// Judge a document from a CAR file, with nothing else to go by.
@@ -28,6 +43,92 @@ pub enum Command {
     /// event up to that one must be valid. No network and no chain is asked: an anchor transaction that is not in
     /// --anchor-times does not exist.
     Verify(VerifyArgs),
+}
+
+/// Where a peer keeps what it keeps.
+#[derive(Args, Clone, Debug)]
+pub struct Directory {
+    /// Directory of the peer's keys and documents; only one process can use it at a time.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct DevnetArgs {
+    /// Port of the page and of /devnet.json.
+    #[arg(long, default_value_t = 7070)]
+    pub port: u16,
+    /// Port on which browsers connect (WebSocket).
+    #[arg(long, default_value_t = 4102)]
+    pub ws_port: u16,
+    /// Port on which other native peers connect (TCP); 0 takes any that is free.
+    #[arg(long, default_value_t = 0)]
+    pub tcp_port: u16,
+    /// Address to listen on; 0.0.0.0 lets a phone on the same network in.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    #[command(flatten)]
+    pub directory: Directory,
+    /// The built demo page.
+    #[arg(long, value_name = "DIR", default_value = "www/dist")]
+    pub www: PathBuf,
+    /// Test vectors whose documents are imported.
+    #[arg(long, value_name = "DIR", default_value = "tests/vectors")]
+    pub vectors: PathBuf,
+    /// Seconds between two writes to the living documents; 0 for none.
+    #[arg(long, value_name = "SECONDS", default_value_t = 4)]
+    pub every: u64,
+    /// Print what would be printed as JSON, one object to a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct PeerArgs {
+    /// Name of the network, which is also its gossip topic: mainnet, testnet-clay, local-1, …
+    #[arg(long, default_value = "local-1")]
+    pub network: String,
+    /// Multiaddress to listen on; may be repeated.
+    #[arg(long, value_name = "MULTIADDR", default_values = ["/ip4/0.0.0.0/tcp/4101", "/ip4/0.0.0.0/tcp/4102/ws"])]
+    pub listen: Vec<String>,
+    /// Multiaddress of a peer to stay connected to, ending in /p2p/…; may be repeated.
+    #[arg(long, value_name = "MULTIADDR")]
+    pub peer: Vec<String>,
+    /// Document to fetch and follow: a StreamID or ceramic:// address; may be repeated.
+    #[arg(long, value_name = "STREAMID")]
+    pub follow: Vec<String>,
+    #[command(flatten)]
+    pub directory: Directory,
+    /// Print events as JSON, one object to a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct ImportArgs {
+    /// CARv1 files.
+    #[arg(required = true, value_name = "FILE.car")]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub directory: Directory,
+    /// Print one JSON object per file.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct ExportArgs {
+    /// StreamID or ceramic:// address of a kept document.
+    #[arg(value_name = "STREAMID")]
+    pub stream: String,
+    /// File to write; default STREAMID.car, and `-` for stdout.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub directory: Directory,
+    /// Print the result as JSON (not with `-o -`).
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -3,10 +3,14 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod devnet;
 pub mod identify;
 pub mod keys;
-pub mod samples;
+mod living;
+pub mod peer;
+pub mod running;
+mod samples;
 pub mod store;
-pub mod transport;
+mod transport;
 pub mod verify;
-pub mod www;
+mod www;

@@ -1,13 +1,16 @@
 //! The binary `ostrakon`.
 #![forbid(unsafe_code)]
 
+use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use ostrakon_peer::cli::{Cli, Command, IdArgs, VerifyArgs};
-use ostrakon_peer::{identify, verify};
+use ostrakon_peer::cli::{Cli, Command, ExportArgs, IdArgs, ImportArgs, PeerArgs, VerifyArgs};
+use ostrakon_peer::{devnet, identify, peer, running, verify};
 use serde_json::{Value, json};
+use tokio::task::LocalSet;
 use tracing_subscriber::EnvFilter;
 
 /// The answer is no.
@@ -26,11 +29,45 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Id(args) => Ok(id(&args)),
         Command::Verify(args) => verify(&args),
+        Command::Devnet(args) => {
+            wait_for(devnet::run(&args, asked_to_stop())).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Peer(args) => wait_for(run_peer(&args)).map(|()| ExitCode::SUCCESS),
+        Command::Import(args) => wait_for(import(&args)),
+        Command::Export(args) => wait_for(export(&args)),
     };
     outcome.unwrap_or_else(|sentence| {
         eprintln!("{sentence}");
         ExitCode::from(CANNOT)
     })
+}
+
+/// Drives everything of a node on this thread.
+fn wait_for<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("Cannot start: {error}."))?;
+    let outcome = LocalSet::new().block_on(&runtime, work);
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Ctrl-C, or being told to end.
+async fn asked_to_stop() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        let told = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+        if let Ok(mut told) = told {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = told.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupted.await;
 }
 
 /// Prints a line; a reader that has gone away is no reason to panic.
@@ -74,4 +111,85 @@ fn verify(args: &VerifyArgs) -> Result<ExitCode, String> {
     } else {
         NO
     })
+}
+
+async fn run_peer(args: &PeerArgs) -> Result<(), String> {
+    peer::run(args, asked_to_stop(), |line| print(line)).await
+}
+
+async fn import(args: &ImportArgs) -> Result<ExitCode, String> {
+    let running = running::offline(args.directory.dir.as_deref()).await?;
+    let mut code = ExitCode::SUCCESS;
+    for file in &args.files {
+        let outcome = match fs::read(file) {
+            Ok(bytes) => running
+                .node
+                .import_car(&bytes)
+                .await
+                .map_err(|error| (error.code(), error.to_string())),
+            Err(error) => {
+                running.stop().await;
+                return Err(format!("Cannot read {}: {error}.", file.display()));
+            }
+        };
+        match outcome {
+            Ok(streams) => {
+                let ids: Vec<String> = streams.iter().map(ToString::to_string).collect();
+                if args.json {
+                    print(json!({ "file": file, "documents": ids }));
+                } else {
+                    ids.iter().for_each(print);
+                }
+            }
+            Err((kind, message)) => {
+                code = NO;
+                if args.json {
+                    print(json!({ "file": file, "error": { "code": kind, "message": message } }));
+                } else {
+                    eprintln!("{}: {message}", file.display());
+                }
+            }
+        }
+    }
+    running.stop().await;
+    Ok(code)
+}
+
+async fn export(args: &ExportArgs) -> Result<ExitCode, String> {
+    let stream = match args.stream.parse() {
+        Ok(ostrakon_protocol::DocumentRef::Stream(stream)) => stream,
+        Ok(ostrakon_protocol::DocumentRef::Commit(commit)) => *commit.stream_id(),
+        Err(error) => return Err(format!("{}: {error}.", args.stream)),
+    };
+    let running = running::offline(args.directory.dir.as_deref()).await?;
+    let exported = running.node.export_car(&stream).await;
+    running.stop().await;
+    let car = match exported {
+        Ok(car) => car,
+        Err(error) => {
+            if args.json {
+                print(json!({ "error": { "code": error.code(), "message": error.to_string() } }));
+            } else {
+                eprintln!("{error}");
+            }
+            return Ok(NO);
+        }
+    };
+    let path = args
+        .output
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(format!("{stream}.car")));
+    if path.as_os_str() == "-" {
+        io::stdout()
+            .write_all(&car)
+            .map_err(|error| format!("Cannot write: {error}."))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    fs::write(&path, &car).map_err(|error| format!("Cannot write {}: {error}.", path.display()))?;
+    if args.json {
+        print(json!({ "file": path, "stream": stream.to_string(), "bytes": car.len() }));
+    } else {
+        print(path.display());
+    }
+    Ok(ExitCode::SUCCESS)
 }

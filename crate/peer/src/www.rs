@@ -1,12 +1,12 @@
 //! The devnet's HTTP server: the demo page as it is on disk, and what the devnet offers.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
@@ -79,18 +79,46 @@ pub fn busy(address: SocketAddr, option: &str, error: &io::Error) -> String {
     }
 }
 
-async fn offer(State(devnet): State<Shared>) -> Response {
+async fn offer(State(devnet): State<Shared>, headers: HeaderMap) -> Response {
     // A poisoned lock still holds whole values: every write replaces one field.
-    let now = devnet
+    let mut now = devnet
         .read()
         .unwrap_or_else(|poisoned| poisoned.into_inner())
         .clone();
+    if let Some(host) = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+    {
+        for peer in &mut now.peers {
+            *peer = reached_at(peer, host);
+        }
+    }
     let mut response = Json(now).into_response();
     response.headers_mut().insert(
         header::ACCESS_CONTROL_ALLOW_ORIGIN,
         HeaderValue::from_static("*"),
     );
     response
+}
+
+/// A peer that listens on every address is dialled at the one by which the page was reached.
+fn reached_at(peer: &str, host: &str) -> String {
+    let Some(rest) = ["/ip4/0.0.0.0/", "/ip6/::/"]
+        .iter()
+        .find_map(|any| peer.strip_prefix(any))
+    else {
+        return peer.to_owned();
+    };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => name,
+        _ => host,
+    };
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    match name.parse() {
+        Ok(IpAddr::V4(address)) => format!("/ip4/{address}/{rest}"),
+        Ok(IpAddr::V6(address)) => format!("/ip6/{address}/{rest}"),
+        Err(_) => format!("/dns/{name}/{rest}"),
+    }
 }
 
 /// A rebuilt page must show at the next reload.
@@ -154,6 +182,26 @@ mod tests {
             answer.contains("access-control-allow-origin: *"),
             "{answer}"
         );
+    }
+
+    #[test]
+    fn a_phone_is_told_the_address_by_which_it_came() {
+        let any = "/ip4/0.0.0.0/tcp/4102/ws/p2p/12D3";
+        assert_eq!(
+            reached_at(any, "192.168.1.7:7070"),
+            "/ip4/192.168.1.7/tcp/4102/ws/p2p/12D3"
+        );
+        assert_eq!(
+            reached_at(any, "[::1]:7070"),
+            "/ip6/::1/tcp/4102/ws/p2p/12D3"
+        );
+        assert_eq!(reached_at(any, "[::1]"), "/ip6/::1/tcp/4102/ws/p2p/12D3");
+        assert_eq!(
+            reached_at(any, "localhost:7070"),
+            "/dns/localhost/tcp/4102/ws/p2p/12D3"
+        );
+        let one = "/ip4/127.0.0.1/tcp/4102/ws/p2p/12D3";
+        assert_eq!(reached_at(one, "localhost:7070"), one);
     }
 
     #[tokio::test]

@@ -68,7 +68,15 @@ fn case(file: &str, name: &str, dir: &Path) -> (Value, String) {
 fn help_names_every_command_and_the_exit_codes() {
     let help = ostrakon(&["--help"]);
     let text = String::from_utf8_lossy(&help.stdout).into_owned();
-    for word in ["id", "verify", "Exit codes"] {
+    for word in [
+        "devnet",
+        "peer",
+        "import",
+        "export",
+        "id",
+        "verify",
+        "Exit codes",
+    ] {
         assert!(text.contains(word), "{word}");
     }
     assert_eq!(code(&help), 0);
@@ -278,5 +286,47 @@ fn an_id_is_explained_and_nonsense_refused() {
             json(&unknown)["error"]["code"].as_str().unwrap()
         ),
         (1, "unknown-id")
+    );
+}
+
+#[test]
+fn what_was_imported_is_exported_again_and_judged_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let (case, car) = case("tile", "chain-2", dir.path());
+    let stream = case["streamId"].as_str().unwrap();
+    let data = dir.path().join("data");
+    let kept = ["--dir", data.to_str().unwrap(), "--json"];
+    let imported = ostrakon(&[&["import", &car][..], &kept].concat());
+    assert_eq!(code(&imported), 0, "{}", said(&imported));
+    assert_eq!(json(&imported)["documents"], serde_json::json!([stream]));
+    let copy = dir.path().join("copy.car");
+    let copy = copy.to_str().unwrap();
+    let exported = ostrakon(&[&["export", stream, "-o", copy][..], &kept].concat());
+    assert_eq!(code(&exported), 0, "{}", said(&exported));
+    let verdict = json(&ostrakon(&["verify", copy, "--stream", stream, "--json"]));
+    assert_eq!(verdict["state"], case["expected"]["lenient"]["state"]);
+}
+
+#[test]
+fn a_forged_document_is_not_imported_and_an_unknown_one_not_exported() {
+    let dir = tempfile::tempdir().unwrap();
+    let (case, car) = case("tile", "tamper/sig-bit-middle", dir.path());
+    let data = dir.path().join("data");
+    let kept = ["--dir", data.to_str().unwrap(), "--json"];
+    let imported = ostrakon(&[&["import", &car][..], &kept].concat());
+    assert_eq!(code(&imported), 1, "{imported:?}");
+    assert!(json(&imported)["error"]["code"].is_string());
+    let exported = ostrakon(&[&["export", case["streamId"].as_str().unwrap()][..], &kept].concat());
+    assert_eq!(code(&exported), 1, "{exported:?}");
+    assert!(json(&exported)["error"]["code"].is_string());
+    assert_eq!(
+        code(&ostrakon(
+            &[&["import", "/nowhere.car"][..], &kept].concat()
+        )),
+        2
+    );
+    assert_eq!(
+        code(&ostrakon(&[&["export", "nonsense"][..], &kept].concat())),
+        2
     );
 }

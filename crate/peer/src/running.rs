@@ -1,0 +1,89 @@
+//! A node on this machine: its directory, its identity, its store, its transport.
+
+use std::path::{Path, PathBuf};
+
+use libp2p::{Multiaddr, swarm};
+use ostrakon_node::{Node, NodeConfig, Surroundings};
+use tokio::task::JoinHandle;
+
+use crate::store::RedbStore;
+use crate::{keys, transport};
+
+/// What other peers are told this is.
+pub const AGENT: &str = concat!("ostrakon/", env!("CARGO_PKG_VERSION"));
+
+/// A node and the task that drives it. Stop it with [`Running::stop`].
+pub struct Running {
+    /// The node.
+    pub node: Node,
+    driver: JoinHandle<()>,
+}
+
+/// The directory given, or this user's.
+pub fn directory(given: Option<&Path>, name: &str) -> Result<PathBuf, String> {
+    if let Some(dir) = given {
+        return Ok(dir.to_owned());
+    }
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let data = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")));
+    match data {
+        Some(data) => Ok(data.join("ostrakon").join(name)),
+        None => {
+            Err("There is no home directory to keep documents in: say where with --dir.".to_owned())
+        }
+    }
+}
+
+/// Starts a node over `dir` inside a [`tokio::task::LocalSet`]. `Err` is one sentence for the user.
+pub async fn start(
+    dir: &Path,
+    network: &str,
+    listen: Vec<Multiaddr>,
+    peers: Vec<Multiaddr>,
+) -> Result<Running, String> {
+    keys::private_dir(dir).map_err(|error| format!("Cannot use {}: {error}.", dir.display()))?;
+    let identity =
+        keys::identity(&dir.join("keys"), "peer").map_err(|error| format!("{error}."))?;
+    let store = dir.join("documents.redb");
+    let store = RedbStore::open(&store)
+        .map_err(|error| format!("Cannot open {}: {error}.", store.display()))?;
+    let transport = transport::build(&identity)
+        .map_err(|error| format!("Cannot reach the network: {error}."))?;
+    let config = NodeConfig {
+        network: network.to_owned(),
+        keypair: identity,
+        peers,
+        listen,
+        agent: AGENT.to_owned(),
+    };
+    let around = Surroundings {
+        store,
+        transport,
+        swarm: swarm::Config::with_tokio_executor(),
+    };
+    let (node, driving) = Node::start(config, around)
+        .await
+        .map_err(|error| format!("The peer does not start: {error}."))?;
+    Ok(Running {
+        node,
+        driver: tokio::task::spawn_local(driving),
+    })
+}
+
+impl Running {
+    /// Ends the node once what it has begun to write is on disk.
+    pub async fn stop(self) {
+        self.node.stop().await;
+        // A driver that panicked has said so on stderr; there is nothing left to end.
+        let _ = self.driver.await;
+    }
+}
+
+/// A node over the same directory that neither listens nor dials: for what a command does and ends.
+pub async fn offline(dir: Option<&Path>) -> Result<Running, String> {
+    start(&directory(dir, "peer")?, "local-1", Vec::new(), Vec::new()).await
+}

@@ -1,0 +1,221 @@
+//! The devnet from outside: its page, its documents, its end.
+
+#![cfg(unix)]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ostrakon_peer::running;
+use ostrakon_protocol::DocumentRef;
+use serde_json::Value;
+use tokio::task::LocalSet;
+
+struct Devnet {
+    child: Child,
+    hello: Value,
+}
+
+impl Drop for Devnet {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+fn command(dir: &Path, port: u16, ws_port: u16) -> Command {
+    let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors");
+    std::fs::create_dir_all(dir.join("www")).unwrap();
+    std::fs::write(dir.join("www/index.html"), "<p>demo").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ostrakon"));
+    command.args(["devnet", "--json", "--every", "1", "--vectors", vectors]);
+    command
+        .arg("--dir")
+        .arg(dir.join("data"))
+        .arg("--www")
+        .arg(dir.join("www"));
+    command.args([
+        "--port",
+        &port.to_string(),
+        "--ws-port",
+        &ws_port.to_string(),
+    ]);
+    command
+}
+
+impl Devnet {
+    fn start(dir: &Path) -> Devnet {
+        let mut child = command(dir, free_port(), free_port())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        Devnet {
+            child,
+            hello: serde_json::from_str(&line).unwrap(),
+        }
+    }
+
+    fn offers(&self) -> Value {
+        let url = self.hello["url"].as_str().unwrap();
+        let host = url.trim_start_matches("http://").trim_end_matches('/');
+        let mut stream = TcpStream::connect(host).unwrap();
+        write!(
+            stream,
+            "GET /devnet.json HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    }
+
+    fn interrupt(&mut self) -> Option<i32> {
+        let status = Command::new("kill")
+            .args(["-INT", &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success());
+        let end = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < end {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("it did not stop");
+    }
+}
+
+#[test]
+fn another_peer_finds_its_documents_and_follows_a_living_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut devnet = Devnet::start(dir.path());
+    let offers = devnet.offers();
+    let documents = offers["documents"].as_array().unwrap();
+    assert!(documents.len() > 30, "{}", documents.len());
+    let living = documents
+        .iter()
+        .find(|document| document["living"] == true)
+        .unwrap()["id"]
+        .as_str()
+        .unwrap();
+    let still = documents
+        .iter()
+        .find(|document| document["title"] == "200 changes, 27 anchors")
+        .unwrap();
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    LocalSet::new().block_on(&runtime, async {
+        let peers = vec![offers["peers"][0].as_str().unwrap().parse().unwrap()];
+        let running = running::start(&dir.path().join("other"), "local-1", Vec::new(), peers)
+            .await
+            .unwrap();
+        let wait = Duration::from_secs(30);
+        let load = |id: &str| {
+            let (node, document) = (running.node.clone(), id.parse::<DocumentRef>().unwrap());
+            async move { node.load(&document, wait).await.unwrap() }
+        };
+        let history = load(still["id"].as_str().unwrap()).await;
+        assert!(history.document.log().len() > 200);
+        let first = load(living).await.document.log().len();
+        let end = Instant::now() + wait;
+        while load(living).await.document.log().len() <= first {
+            assert!(Instant::now() < end, "nothing was written");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        running.stop().await;
+    });
+    assert_eq!(devnet.interrupt(), Some(0));
+
+    // Started again it is the same peer with the same documents.
+    let again = Devnet::start(dir.path());
+    let peer = |hello: &Value| {
+        hello["peers"][0]
+            .as_str()
+            .unwrap()
+            .rsplit('/')
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(peer(&again.hello), peer(&devnet.hello));
+    assert_eq!(again.offers()["documents"], offers["documents"]);
+}
+
+#[test]
+fn the_command_peer_follows_a_document_and_keeps_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let devnet = Devnet::start(dir.path());
+    let offers = devnet.offers();
+    let (peer, living) = (
+        &offers["peers"][0],
+        offers["documents"][0]["id"].as_str().unwrap(),
+    );
+    let data = dir.path().join("other");
+    let mut other = Command::new(env!("CARGO_BIN_EXE_ostrakon"))
+        .args([
+            "peer",
+            "--json",
+            "--listen",
+            "/ip4/127.0.0.1/tcp/0",
+            "--peer",
+            peer.as_str().unwrap(),
+        ])
+        .args(["--follow", living, "--dir", data.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(other.stdout.take().unwrap()).lines();
+    let seen = lines
+        .map_while(Result::ok)
+        .map(|line| serde_json::from_str::<Value>(&line).unwrap());
+    let mut told = seen
+        .filter(|line| line["event"] == "document" && line["stream"] == living)
+        .take(2);
+    let (first, second) = (told.next().unwrap(), told.next().unwrap());
+    assert_ne!(first["tip"], second["tip"]);
+    other.kill().unwrap();
+    other.wait().unwrap();
+    let export = Command::new(env!("CARGO_BIN_EXE_ostrakon"))
+        .args(["export", living, "-o", "-", "--dir", data.to_str().unwrap()])
+        .output()
+        .unwrap();
+    let car = ostrakon_protocol::car::read(&export.stdout).unwrap();
+    assert!(car.blocks.len() >= 4, "{export:?}");
+}
+
+#[test]
+fn a_busy_port_is_one_sentence_and_exit_code_2() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    for (http, ws, option) in [
+        (port, free_port(), "--port"),
+        (free_port(), port, "--ws-port"),
+    ] {
+        let output = command(dir.path(), http, ws).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            said.contains("in use") && said.contains(option) && said.trim().lines().count() == 1,
+            "{said}"
+        );
+    }
+}
