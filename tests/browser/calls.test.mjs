@@ -101,7 +101,7 @@ test('an aborted call fails at once, tells why, and the worker hears of it', () 
     assert.equal(seen.cancelled, 1)
   }))
 
-test('a call that takes too long fails with a code, and others go on meanwhile', () =>
+test('a load that nobody answers fails with the word of the core, and others go on meanwhile', () =>
   withPage(async (page) => {
     const seen = await page.evaluate(async (id) => {
       const node = await ostrakon.createNode()
@@ -111,8 +111,21 @@ test('a call that takes too long fails with a code, and others go on meanwhile',
       return { order, slow: await slow, nonsense: await failure(node.load(id, { timeout: -1 })) }
     }, unknown)
     assert.deepEqual(seen.order, ['list', 'slow'])
-    assert.equal(seen.slow.code, 'timeout')
+    assert.equal(seen.slow.code, 'offline')
     assert.equal(seen.nonsense.code, 'invalid-argument')
+  }))
+
+test('a call that a busy worker leaves unanswered fails by timeout, and the next one succeeds', () =>
+  withPage(async (page) => {
+    await page.evaluate(async () => void (globalThis.node = await ostrakon.createNode()))
+    const busy = page.workers()[0].evaluate(() => {
+      for (const end = performance.now() + 2_000; performance.now() < end; );
+    })
+    const error = await page.evaluate(() => failure(node.documents.list({ timeout: 300 })))
+    assert.equal(error.code, 'timeout')
+    assert.match(error.message, /documents.*300 ms/)
+    await busy
+    assert.deepEqual(await page.evaluate(() => node.documents.list()), [])
   }))
 
 test('iterating a document gives its state and then only the latest; break ends the subscription', () =>
