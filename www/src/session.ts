@@ -24,6 +24,8 @@ export type Standing = 'starting' | 'failed' | 'connecting' | 'online' | 'offlin
 
 const DEFAULT_NETWORK = 'local-1'
 const LOOK_AGAIN_MS = 3000
+/** What the devnet offers may change while all is well: documents that are full make room for others. */
+const NEWS_MS = 60_000
 /** A node that has no peer after this long is not merely slow. */
 const PATIENCE_MS = 6000
 
@@ -42,6 +44,7 @@ export class Session {
   #failed = false
   #patient = true
   #looking = false
+  #lookedAt = Date.now()
 
   get status(): Status | undefined {
     return this.node?.status
@@ -97,7 +100,9 @@ export class Session {
 
   /** The node dials the peers it knows by itself; only a devnet with other peers needs another node. */
   async #look(): Promise<void> {
-    if (this.#looking || document.hidden || (this.node?.status.online && !this.devnet?.old)) return
+    const settled = this.node?.status.online && this.devnet && !this.devnet.old && this.devnet.documents.length > 0
+    if (this.#looking || document.hidden || (settled && Date.now() - this.#lookedAt < NEWS_MS)) return
+    this.#lookedAt = Date.now()
     this.#looking = true
     try {
       const found = await fetchDevnet()

@@ -1,0 +1,296 @@
+// The demo page as a visitor meets it: real devnet, real node, real Chromium. Leaves pictures in target/screenshots.
+
+import assert from 'node:assert/strict'
+import { mkdirSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { after, before, test } from 'node:test'
+import { launch, openPage } from '../support/chromium.mjs'
+import { serve } from '../support/serve.mjs'
+import { Devnet, root } from './devnet.mjs'
+
+const DESKTOP = { viewport: { width: 1280, height: 900 } }
+const PHONE = { viewport: { width: 375, height: 812 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true }
+/** Generous: everything shares the machine with builds. In milliseconds. */
+const SOON = 30_000
+const pictures = path.join(root, 'target/screenshots')
+
+let browser, devnet
+
+before(async () => {
+  mkdirSync(pictures, { recursive: true })
+  browser = await launch()
+  devnet = await Devnet.start()
+})
+after(async () => {
+  await browser?.close()
+  await devnet?.close()
+})
+
+/** Runs a story in a fresh profile; what the page reports as an error fails it, unless the story makes errors. */
+async function visit(options, story, { problems = false, hash = '' } = {}) {
+  const context = await browser.newContext({ reducedMotion: 'reduce', ...options })
+  try {
+    const page = await openPage(browser, devnet.url + hash, { context })
+    page.setDefaultTimeout(SOON)
+    await story(page)
+    if (!problems) assert.deepEqual(page.problems, [])
+  } finally {
+    await context.close()
+  }
+}
+
+const picture = (page, name) => page.screenshot({ path: path.join(pictures, `${name}.png`) })
+const standing = (page, state) => page.locator(`#state[data-state="${state}"]`).waitFor()
+const open = async (page, { id }) => {
+  await page.evaluate((id) => (location.hash = id), id)
+  await page.locator(`article[data-id="${id}"]`).waitFor()
+}
+const events = async (page) =>
+  Number((await page.locator('.frieze .sum').textContent()).match(/^[\d,]+/)[0].replace(',', ''))
+const grows = (page, from) =>
+  page.waitForFunction(
+    (from) => Number(document.querySelector('.frieze .sum')?.textContent.split(' ')[0].replace(',', '')) > from,
+    from,
+  )
+const overflow = (page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+
+test('a visitor sees the node come online, the peer, and what the devnet offers', () =>
+  visit(DESKTOP, async (page) => {
+    await standing(page, 'online')
+    assert.match(await page.locator('#state').textContent(), /Online · 1 peer$/)
+    await page.locator('#peers li', { hasText: 'ostrakon' }).waitFor()
+    assert.match(await page.locator('#peers li code').textContent(), /^\/ip4\/127\.0\.0\.1\/tcp\/\d+\/ws/)
+    await page.locator('#peers .rtt').waitFor()
+    const shown = await page.locator('#offers .card').count()
+    assert.ok(shown >= Math.min(8, devnet.json.documents.length))
+    await picture(page, 'desktop-start')
+  }))
+
+test('a document opens with its content, its metadata and its whole chain', () =>
+  visit(DESKTOP, async (page) => {
+    await standing(page, 'online')
+    await page.locator(`#offers a[href="#${devnet.living.id}"]`).click()
+    await page.locator(`article[data-id="${devnet.living.id}"]`).waitFor()
+    assert.equal(await page.locator('article h2').textContent(), devnet.living.title)
+    assert.ok(await page.locator('.content .tree dt').count())
+    assert.match(await page.locator('.content .signer').first().getAttribute('title'), /^did:key:z/)
+    const marks = await page.locator('.frieze .mark').count()
+    assert.ok(marks >= (await events(page)) - 1 && marks > 0)
+    assert.equal(await page.locator('.frieze .mark.init').count(), 1)
+    const newest = page.locator('.event').first()
+    assert.match(await newest.locator('.signer').getAttribute('title'), /^did:key:z/)
+    assert.match(await newest.locator('.checks').textContent(), /bytes.*signature/s)
+    assert.match(await newest.locator('.time').textContent(), /^(No time|Claimed|Proven): \S/)
+    assert.match(await page.title(), /· Ostrakon$/)
+    await picture(page, 'desktop-document')
+  }))
+
+test('a change by its controller arrives by itself and is marked', () =>
+  visit(DESKTOP, async (page) => {
+    await standing(page, 'online')
+    await open(page, devnet.living)
+    const before = await events(page)
+    const tip = await page.locator('.event .cid a').first().getAttribute('href')
+    await grows(page, before)
+    await page.locator('.event.fresh').first().waitFor()
+    assert.notEqual(await page.locator('.event .cid a').first().getAttribute('href'), tip)
+    assert.ok(await page.locator('.tree .fresh').count())
+    await picture(page, 'desktop-live')
+  }))
+
+test('the longest chain on offer is drawn whole, and a mark leads to its event', () =>
+  visit({ ...DESKTOP, colorScheme: 'dark' }, async (page) => {
+    await standing(page, 'online')
+    const long = devnet.json.documents.find(({ title }) => title.includes('200')) ?? devnet.still
+    await open(page, long)
+    const all = await events(page)
+    assert.equal(await page.locator('.frieze .mark').count(), all)
+    await page.locator('.frieze .mark').first().focus()
+    await page.keyboard.press('End')
+    await page.keyboard.press('Home')
+    await page.keyboard.press('Enter')
+    await page.locator('.event.init:focus').waitFor()
+    assert.equal(await page.locator('.event').count(), all)
+    await page.evaluate(() => scrollTo(0, 0))
+    await picture(page, 'desktop-long-dark')
+  }))
+
+test('an event leads to the version it made, which does not change, and back to the newest', () =>
+  visit(DESKTOP, async (page) => {
+    await standing(page, 'online')
+    await open(page, devnet.living)
+    await grows(page, 1)
+    await page.locator('.event.init .cid a').click()
+    await page.locator('.version').waitFor()
+    assert.equal(await events(page), 1)
+    assert.match(page.url(), /commit=/)
+    await picture(page, 'desktop-version')
+    await page.locator('.version a').click()
+    await grows(page, 1)
+    assert.equal(await page.locator('.version').count(), 0)
+  }))
+
+test('input that is no id is refused beside the field, by code, and changes nothing else', () =>
+  visit(DESKTOP, async (page) => {
+    await standing(page, 'online')
+    await open(page, devnet.still)
+    const [address, article] = [page.url(), await page.locator('article header').textContent()]
+    await page.getByLabel('Open a document by its id').fill('kjzl6-this-is-no-id')
+    await page.keyboard.press('Enter')
+    await page.locator('#ref-error code', { hasText: 'invalid-id' }).waitFor()
+    assert.ok((await page.locator('#ref-error p').textContent()).trim().length > 10)
+    assert.equal(page.url(), address)
+    assert.equal(await page.locator('article header').textContent(), article)
+    await picture(page, 'desktop-wrong-input')
+    await page.getByLabel('Open a document by its id').fill(`ceramic://${devnet.living.id}`)
+    assert.ok(await page.locator('#ref-error').isHidden())
+    await page.keyboard.press('Enter')
+    await page.locator(`article[data-id="${devnet.living.id}"]`).waitFor()
+    assert.ok(page.url().endsWith(`#${devnet.living.id}`))
+  }))
+
+test('the address is all that is needed to show a document to somebody else', () =>
+  visit(
+    DESKTOP,
+    async (page) => {
+      await page.locator(`article[data-id="${devnet.still.id}"]`).waitFor()
+      assert.ok(await events(page))
+    },
+    { hash: `#${devnet.still.id}` },
+  ))
+
+test('a document goes out as a CAR file, is forgotten, and comes back from the file', () =>
+  visit(DESKTOP, async (page) => {
+    await standing(page, 'online')
+    await open(page, devnet.still)
+    const row = page.locator(`#kept li[data-id="${devnet.still.id}"]`)
+    await row.waitFor()
+    assert.match(await page.locator('#kept .sum').textContent(), /^[\d.]+ k?B in 1 document, \d+ blocks?$/)
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      row.getByRole('button', { name: /^Export/ }).click(),
+    ])
+    const buffer = await readFile(await download.path())
+    assert.ok(buffer.length > 100)
+    await row.getByRole('button', { name: /^Forget/ }).click()
+    await row.getByRole('button', { name: /again to forget/ }).click()
+    await row.waitFor({ state: 'detached' })
+    assert.equal(await page.locator('article').count(), 0)
+    await page.reload()
+    await standing(page, 'online')
+    assert.equal(await page.locator('#kept li').count(), 0)
+    await page.locator('#car').setInputFiles({ name: 'history.car', mimeType: 'application/vnd.ipld.car', buffer })
+    await page.locator(`article[data-id="${devnet.still.id}"]`).waitFor()
+    await row.waitFor()
+    await page
+      .locator('#car')
+      .setInputFiles({ name: 'broken.car', mimeType: 'application/vnd.ipld.car', buffer: buffer.subarray(0, 60) })
+    assert.match(await page.locator('#kept-error code').textContent(), /^[a-z]+(-[a-z]+)*$/)
+    assert.equal(await page.locator('#kept li').count(), 1)
+  }))
+
+test('when everything goes away the page says so, reloads from its own copy and shows what it kept; it joins again by itself', () =>
+  visit(
+    DESKTOP,
+    async (page) => {
+      await standing(page, 'online')
+      await open(page, devnet.still)
+      await open(page, devnet.living)
+      await page.waitForFunction(() => navigator.serviceWorker.controller)
+      await devnet.kill()
+      try {
+        await standing(page, 'offline')
+        assert.match(await page.locator('#banner').textContent(), /No peer answers/)
+        await page.locator(`#kept a[href="#${devnet.still.id}"]`).click()
+        await page.locator(`article[data-id="${devnet.still.id}"]`).waitFor()
+        await picture(page, 'desktop-offline')
+        await page.reload()
+        await page.locator(`article[data-id="${devnet.still.id}"]`).waitFor()
+        assert.match(await page.locator('article .facts').textContent(), /read from this device/)
+        await standing(page, 'offline')
+        assert.match(await page.locator('#offers').textContent(), /as last heard/)
+        await picture(page, 'desktop-offline-reloaded')
+      } finally {
+        await devnet.up()
+      }
+      await standing(page, 'online')
+      assert.ok(await page.locator('#banner').isHidden())
+      await open(page, devnet.living)
+      await grows(page, await events(page))
+    },
+    { problems: true },
+  ))
+
+test('a browser that is offline is said to be', () =>
+  visit(
+    DESKTOP,
+    async (page) => {
+      await standing(page, 'online')
+      await page.context().setOffline(true)
+      await page.locator('#banner', { hasText: /browser (is|says it is) offline/ }).waitFor()
+      await page.context().setOffline(false)
+      await page.locator('#banner').waitFor({ state: 'hidden' })
+      await standing(page, 'online')
+    },
+    { problems: true },
+  ))
+
+test('a worker that dies is replaced, and the open document goes on', () =>
+  visit(
+    DESKTOP,
+    async (page) => {
+      await standing(page, 'online')
+      await open(page, devnet.living)
+      const [worker] = page.workers()
+      await worker.evaluate(() => globalThis.close())
+      await page.waitForFunction(() => document.querySelector('#state').dataset.state !== 'online')
+      await standing(page, 'online')
+      assert.notEqual(page.workers()[0], worker)
+      await grows(page, await events(page))
+    },
+    { problems: true },
+  ))
+
+test('what a foreign devnet says is text and nothing more', async () => {
+  const title = '<img src=x onerror="document.title=1"><b>bold</b> \u202e'
+  const id = 'javascript:alert(1)'
+  const lie = {
+    network: 'local-1',
+    peers: ['nonsense', 7],
+    documents: [null, 3, { id, title, living: 'yes' }, { title: 'no id' }],
+  }
+  const server = await serve(path.join(root, 'www/dist'), { pages: { '/devnet.json': JSON.stringify(lie) } })
+  const context = await browser.newContext()
+  try {
+    const page = await openPage(browser, server.url, { context })
+    await page.locator('.card .name').waitFor()
+    assert.equal(await page.locator('.card').count(), 1)
+    assert.equal(await page.locator('.card .name').textContent(), title)
+    assert.equal(await page.locator('.card').getAttribute('href'), `#${id}`)
+    assert.equal(await page.locator('#offers img, #offers b').count(), 0)
+    assert.equal(await page.title(), 'Ostrakon')
+  } finally {
+    await context.close()
+    await server.close()
+  }
+})
+
+for (const colorScheme of ['light', 'dark']) {
+  test(`nothing is wider than a phone, ${colorScheme}`, () =>
+    visit({ ...PHONE, colorScheme }, async (page) => {
+      await standing(page, 'online')
+      assert.equal(await overflow(page), 0)
+      await picture(page, `phone-start-${colorScheme}`)
+      await open(page, devnet.living)
+      assert.equal(await overflow(page), 0)
+      await picture(page, `phone-document-${colorScheme}`)
+      await page.setViewportSize({ width: 360, height: 740 })
+      for (const { id } of devnet.json.documents.slice(0, 6)) {
+        await open(page, { id })
+        assert.equal(await overflow(page), 0, id)
+      }
+      await page.locator('.log').scrollIntoViewIfNeeded()
+      await picture(page, `phone-events-${colorScheme}`)
+    }))
+}
