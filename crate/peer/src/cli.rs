@@ -75,8 +75,8 @@ pub struct DevnetArgs {
     /// Test vectors whose documents are imported.
     #[arg(long, value_name = "DIR", default_value = "tests/vectors")]
     pub vectors: PathBuf,
-    /// Seconds between two writes to the living documents; 0 for none.
-    #[arg(long, value_name = "SECONDS", default_value_t = 4)]
+    /// Seconds between two writes to one living document; 0 for none.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub every: u64,
     /// Print what would be printed as JSON, one object to a line.
     #[arg(long)]

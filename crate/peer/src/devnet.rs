@@ -10,6 +10,7 @@ use libp2p::multiaddr::Protocol;
 use ostrakon_node::{Node, View};
 use ostrakon_protocol::{DocumentRef, StreamId, json as ipld_json};
 use serde_json::{Value, json};
+use tokio::time::MissedTickBehavior;
 
 use crate::cli::DevnetArgs;
 use crate::living::{Living, STORIES, Story};
@@ -100,7 +101,10 @@ async fn serve(
         if args.every == 0 {
             std::future::pending::<()>().await;
         }
-        let mut clock = tokio::time::interval(Duration::from_secs(args.every));
+        // One after the other, so that each document has its turn in that time.
+        let turns = u32::try_from(living.len()).unwrap_or(1).max(1);
+        let mut clock = tokio::time::interval(Duration::from_secs(args.every) / turns);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for turn in 0_usize.. {
             clock.tick().await;
             if node.status().await.peers.is_empty() {

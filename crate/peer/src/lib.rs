@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod devnet;
+pub mod file;
 pub mod identify;
 pub mod keys;
 mod living;

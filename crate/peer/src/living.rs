@@ -10,7 +10,7 @@ use ostrakon_protocol::{Block, Cid, Ipld, StreamId, json as ipld_json};
 use serde_json::{Value, json};
 
 /// Events after which a living document is left as it is and another begun.
-pub const MAX_EVENTS: u32 = 1_000;
+pub const MAX_EVENTS: u32 = 500;
 
 /// What a living document tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,14 +7,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use ostrakon_node::NodeError;
 use ostrakon_peer::cli::{Cli, Command, ExportArgs, IdArgs, ImportArgs, PeerArgs, VerifyArgs};
-use ostrakon_peer::{devnet, identify, peer, running, verify};
+use ostrakon_peer::{devnet, file, identify, peer, running, verify};
 use serde_json::{Value, json};
 use tokio::task::LocalSet;
 use tracing_subscriber::EnvFilter;
 
 /// The answer is no.
-const NO: ExitCode = ExitCode::FAILURE;
+const NO: u8 = 1;
 /// It could not be tried.
 const CANNOT: u8 = 2;
 
@@ -88,11 +89,11 @@ fn id(args: &IdArgs) -> ExitCode {
         }
         Err(unknown) if args.json => {
             print(json!({ "error": { "code": unknown.code, "message": unknown.message } }));
-            return NO;
+            return NO.into();
         }
         Err(unknown) => {
             eprintln!("{unknown}");
-            return NO;
+            return NO.into();
         }
     }
     ExitCode::SUCCESS
@@ -106,11 +107,7 @@ fn verify(args: &VerifyArgs) -> Result<ExitCode, String> {
         Ok(state) => print(format_args!("{state:#}")),
         Err(refused) => print(format_args!("refused ({}): {refused}", refused.code())),
     }
-    Ok(if verdict.is_ok() {
-        ExitCode::SUCCESS
-    } else {
-        NO
-    })
+    Ok(ExitCode::from(if verdict.is_ok() { 0 } else { NO }))
 }
 
 async fn run_peer(args: &PeerArgs) -> Result<(), String> {
@@ -119,40 +116,46 @@ async fn run_peer(args: &PeerArgs) -> Result<(), String> {
 
 async fn import(args: &ImportArgs) -> Result<ExitCode, String> {
     let running = running::offline(args.directory.dir.as_deref()).await?;
-    let mut code = ExitCode::SUCCESS;
-    for file in &args.files {
-        let outcome = match fs::read(file) {
-            Ok(bytes) => running
-                .node
-                .import_car(&bytes)
-                .await
-                .map_err(|error| (error.code(), error.to_string())),
-            Err(error) => {
-                running.stop().await;
-                return Err(format!("Cannot read {}: {error}.", file.display()));
+    let mut worst = 0;
+    for path in &args.files {
+        let bytes = match file::read(path) {
+            Ok(bytes) => bytes,
+            Err(sentence) => {
+                eprintln!("{sentence}");
+                worst = CANNOT;
+                continue;
             }
         };
-        match outcome {
+        match running.node.import_car(&bytes).await {
             Ok(streams) => {
                 let ids: Vec<String> = streams.iter().map(ToString::to_string).collect();
                 if args.json {
-                    print(json!({ "file": file, "documents": ids }));
+                    print(json!({ "file": path, "documents": ids }));
                 } else {
                     ids.iter().for_each(print);
                 }
             }
-            Err((kind, message)) => {
-                code = NO;
-                if args.json {
-                    print(json!({ "file": file, "error": { "code": kind, "message": message } }));
-                } else {
-                    eprintln!("{}: {message}", file.display());
-                }
-            }
+            Err(error) => worst = worst.max(failed(&error, args.json, Some(path))),
         }
     }
     running.stop().await;
-    Ok(code)
+    Ok(ExitCode::from(worst))
+}
+
+/// Says what a node refused, and which kind of failure that is.
+fn failed(error: &NodeError, as_json: bool, file: Option<&PathBuf>) -> u8 {
+    let (code, message) = (error.code(), error.to_string());
+    match file {
+        _ if as_json => {
+            print(json!({ "file": file, "error": { "code": code, "message": message } }))
+        }
+        Some(file) => eprintln!("{}: {message}", file.display()),
+        None => eprintln!("{message}"),
+    }
+    match error {
+        NodeError::Store(_) | NodeError::Network(_) => CANNOT,
+        _ => NO,
+    }
 }
 
 async fn export(args: &ExportArgs) -> Result<ExitCode, String> {
@@ -166,14 +169,7 @@ async fn export(args: &ExportArgs) -> Result<ExitCode, String> {
     running.stop().await;
     let car = match exported {
         Ok(car) => car,
-        Err(error) => {
-            if args.json {
-                print(json!({ "error": { "code": error.code(), "message": error.to_string() } }));
-            } else {
-                eprintln!("{error}");
-            }
-            return Ok(NO);
-        }
+        Err(error) => return Ok(failed(&error, args.json, None).into()),
     };
     let path = args
         .output

@@ -1,13 +1,15 @@
 //! A node on this machine: its directory, its identity, its store, its transport.
 
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
+use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, swarm};
 use ostrakon_node::{Node, NodeConfig, Surroundings};
 use tokio::task::JoinHandle;
 
 use crate::store::RedbStore;
-use crate::{keys, transport};
+use crate::{keys, transport, www};
 
 /// What other peers are told this is.
 pub const AGENT: &str = concat!("ostrakon/", env!("CARGO_PKG_VERSION"));
@@ -46,6 +48,7 @@ pub async fn start(
     peers: Vec<Multiaddr>,
 ) -> Result<Running, String> {
     keys::private_dir(dir).map_err(|error| format!("Cannot use {}: {error}.", dir.display()))?;
+    listen.iter().try_for_each(is_free)?;
     let identity =
         keys::identity(&dir.join("keys"), "peer").map_err(|error| format!("{error}."))?;
     let store = dir.join("documents.redb");
@@ -72,6 +75,24 @@ pub async fn start(
         node,
         driver: tokio::task::spawn_local(driving),
     })
+}
+
+/// Whether an address can be listened on; libp2p would not say why it cannot.
+fn is_free(address: &Multiaddr) -> Result<(), String> {
+    let mut parts = address.iter();
+    let ip = match parts.next() {
+        Some(Protocol::Ip4(ip)) => IpAddr::V4(ip),
+        Some(Protocol::Ip6(ip)) => IpAddr::V6(ip),
+        _ => return Ok(()),
+    };
+    let Some(Protocol::Tcp(port)) = parts.next() else {
+        return Ok(());
+    };
+    let address = SocketAddr::new(ip, port);
+    match TcpListener::bind(address) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(www::busy(address, "--listen", &error)),
+    }
 }
 
 impl Running {

@@ -17,16 +17,22 @@ pub enum TransportError {
     /// The identity cannot sign the handshake.
     #[error("noise: {0}")]
     Noise(#[from] noise::Error),
-    /// The system's name servers cannot be read.
-    #[error("name resolution: {0}")]
-    Dns(#[from] std::io::Error),
 }
 
 /// The transport of the peer with this identity.
 pub fn build(identity: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, TransportError> {
     let tcp = || tcp::tokio::Transport::new(tcp::Config::default().nodelay(true));
-    let socket = websocket::Config::new(tcp()).or_transport(tcp());
-    Ok(dns::tokio::Transport::system(socket)?
+    let socket = || websocket::Config::new(tcp()).or_transport(tcp());
+    // A machine without name servers still reaches addresses.
+    let named = dns::tokio::Transport::system(socket()).unwrap_or_else(|error| {
+        tracing::debug!(%error, "names cannot be resolved");
+        dns::tokio::Transport::custom(
+            socket(),
+            dns::ResolverConfig::default(),
+            dns::ResolverOpts::default(),
+        )
+    });
+    Ok(named
         .upgrade(Version::V1Lazy)
         .authenticate(noise::Config::new(identity)?)
         .multiplex(yamux::Config::default())

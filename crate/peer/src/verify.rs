@@ -5,7 +5,6 @@
 //! only brings the blocks and asks.
 
 use std::collections::HashMap;
-use std::fs;
 use std::str::FromStr as _;
 
 use ostrakon_protocol::document::{hear_all, load_commit};
@@ -13,6 +12,7 @@ use ostrakon_protocol::{Block, Cid, CommitId, DocumentRef, Refusal, StreamId, Wo
 use serde_json::{Value, json};
 
 use crate::cli::VerifyArgs;
+use crate::file;
 
 /// What is asked about a document.
 #[derive(Clone, Debug)]
@@ -33,10 +33,10 @@ pub struct Question {
 
 /// What the file and the arguments ask, and the blocks there are. `Err` is one sentence for the user.
 pub fn read(args: &VerifyArgs) -> Result<(HashMap<Cid, Block>, Question), String> {
-    let file = args.file.display();
-    let bytes = fs::read(&args.file).map_err(|error| format!("Cannot read {file}: {error}."))?;
+    let shown = args.file.display();
+    let bytes = file::read(&args.file)?;
     let car =
-        car::read(&bytes).map_err(|error| format!("{file} is not a readable CAR: {error}."))?;
+        car::read(&bytes).map_err(|error| format!("{shown} is not a readable CAR: {error}."))?;
     let stream = match DocumentRef::from_str(&args.stream) {
         Ok(DocumentRef::Stream(stream)) => stream,
         Ok(DocumentRef::Commit(_)) => {
@@ -61,7 +61,7 @@ pub fn read(args: &VerifyArgs) -> Result<(HashMap<Cid, Block>, Question), String
         .transpose()?;
     if tips.is_empty() && commit.is_none() {
         return Err(format!(
-            "{file} names no roots; say with --tip which events were announced."
+            "{shown} names no roots; say with --tip which events were announced."
         ));
     }
     let now = match &args.now {
@@ -77,11 +77,8 @@ pub fn read(args: &VerifyArgs) -> Result<(HashMap<Cid, Block>, Question), String
         at_time: args.at_time,
         now: u64::try_from(now.as_second()).unwrap_or(0),
         anchor_times: match &args.anchor_times {
-            Some(path) => anchor_times(
-                &fs::read(path)
-                    .map_err(|error| format!("Cannot read {}: {error}.", path.display()))?,
-            )
-            .map_err(|error| format!("{}: {error}.", path.display()))?,
+            Some(path) => anchor_times(&file::read(path)?)
+                .map_err(|error| format!("{}: {error}.", path.display()))?,
             None => HashMap::new(),
         },
     };

@@ -219,3 +219,24 @@ fn a_busy_port_is_one_sentence_and_exit_code_2() {
         );
     }
 }
+
+#[test]
+fn a_peer_names_the_address_that_is_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!(
+        "/ip4/127.0.0.1/tcp/{}/ws",
+        taken.local_addr().unwrap().port()
+    );
+    let output = Command::new(env!("CARGO_BIN_EXE_ostrakon"))
+        .args(["peer", "--listen", &address, "--dir"])
+        .arg(dir.path().join("data"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        said.contains("in use") && said.contains("--listen"),
+        "{said}"
+    );
+}
