@@ -10,33 +10,54 @@ const BINDGEN = '0.2.108' // as pinned in Cargo.toml
 const inputs = ['.cargo/config.toml', 'Cargo.toml', 'Cargo.lock', 'crate/protocol', 'crate/node', 'crate/browser/Cargo.toml', 'crate/browser/src', 'pkg-scripts/build-wasm.mjs']
 const outputs = ['dist/ostrakon_bg.wasm', 'target/glue/ostrakon.js']
 // What every browser since 2023 knows and rustc uses by default.
-const features = ['bulk-memory', 'bulk-memory-opt', 'nontrapping-float-to-int', 'sign-ext', 'mutable-globals', 'reference-types', 'multivalue']
+const wasmFeatures = ['bulk-memory', 'bulk-memory-opt', 'nontrapping-float-to-int', 'sign-ext', 'mutable-globals', 'reference-types', 'multivalue']
 
 export async function buildWasm({ dev = false } = {}) {
   step(`Building the wasm module${dev ? ' (dev)' : ''}`)
   const worked = await unlessFresh('wasm', { inputs, outputs, extra: dev ? 'dev' : 'release' }, async () => {
-    const wasm = wasmCargo()
-    await run(wasm.cargo, ['build', ...(dev ? [] : ['--profile', 'wasm']), ...wasm.args, '-p', 'ostrakon-browser', '--lib'], { env: wasm.env })
-    await bindgen(path.join(process.env.CARGO_TARGET_DIR ?? path.join(root, 'target'), WASM, dev ? 'debug' : 'wasm', 'ostrakon_browser.wasm'), dev)
-    await optimise(dev)
+    const built = await compile({ profile: dev ? 'dev' : 'wasm' })
+    await bindgen(built, 'target/glue', dev)
+    mkdirSync(path.join(root, 'dist'), { recursive: true })
+    const [from, to] = ['target/glue/ostrakon_bg.wasm', 'dist/ostrakon_bg.wasm'].map((file) => path.join(root, file))
+    if (dev) copyFileSync(from, to)
+    else await optimise(from, to)
   })
   if (!worked) note('unchanged')
 }
 
-async function bindgen(file, dev) {
+/** The module as it is shipped, plus the functions that only benchmarks call: target/bench/ostrakon.js. */
+export async function buildBenchWasm() {
+  step('Building the wasm module for benchmarks')
+  const outputs = ['target/bench/ostrakon.js', 'target/bench/ostrakon_bg.wasm']
+  const worked = await unlessFresh('bench-wasm', { inputs, outputs }, async () => {
+    await bindgen(await compile({ profile: 'wasm', features: ['bench'] }), 'target/bench', false)
+    const file = path.join(root, outputs[1])
+    await optimise(file, file)
+  })
+  if (!worked) note('unchanged')
+}
+
+/** Returns the file that cargo made. */
+async function compile({ profile, features = [] }) {
+  const wasm = wasmCargo()
+  const more = features.length > 0 ? ['--features', features.join()] : []
+  await run(wasm.cargo, ['build', '--profile', profile, ...wasm.args, '-p', 'ostrakon-browser', '--lib', ...more], { env: wasm.env })
+  const folder = profile === 'dev' ? 'debug' : profile
+  return path.join(process.env.CARGO_TARGET_DIR ?? path.join(root, 'target'), WASM, folder, 'ostrakon_browser.wasm')
+}
+
+async function bindgen(file, to, dev) {
   const found = output('wasm-bindgen', ['--version'])
   if (!found?.includes(BINDGEN)) throw new Stop(`wasm-bindgen ${BINDGEN} is needed: run "npm run setup".`)
   // The façade says where the module is, so the glue carries no address of its own for bundlers to trip over.
   const names = dev ? ['--keep-debug'] : ['--remove-name-section', '--remove-producers-section']
-  await run('wasm-bindgen', ['--target', 'web', '--omit-default-module-path', '--out-name', 'ostrakon', '--out-dir', 'target/glue', ...names, file])
+  await run('wasm-bindgen', ['--target', 'web', '--omit-default-module-path', '--out-name', 'ostrakon', '--out-dir', to, ...names, file])
 }
 
-async function optimise(dev) {
-  mkdirSync(path.join(root, 'dist'), { recursive: true })
-  const [from, to] = [path.join(root, 'target/glue/ostrakon_bg.wasm'), path.join(root, 'dist/ostrakon_bg.wasm')]
-  if (dev) return copyFileSync(from, to)
+async function optimise(from, to) {
   note('optimising (about a minute)')
-  await run(process.execPath, [path.join(root, 'node_modules/binaryen/bin/wasm-opt'), '-Oz', ...features.map((name) => `--enable-${name}`), from, '-o', to])
+  const wasmOpt = path.join(root, 'node_modules/binaryen/bin/wasm-opt')
+  await run(process.execPath, [wasmOpt, '-Oz', ...wasmFeatures.map((name) => `--enable-${name}`), from, '-o', to])
 }
 
 if (isMain(import.meta)) await main(() => buildWasm({ dev: process.argv.includes('--dev') }))

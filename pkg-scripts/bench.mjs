@@ -1,0 +1,163 @@
+// `npm run bench`: what it costs, as a table and as JSON (target/bench.json). Ratios compare two things measured in the
+// same run; wall times depend on the machine. `npm run bench -- NAME…` runs only the parts whose names contain a NAME.
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { brotliCompressSync, constants } from 'node:zlib'
+import { buildJs } from './build-js.mjs'
+import { buildPeer } from './build-peer.mjs'
+import { buildBenchWasm, buildWasm } from './build-wasm.mjs'
+import { main, output, root, step, Stop } from './lib/run.mjs'
+import { setup } from './setup.mjs'
+
+const ROUNDS = 7
+const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
+const whole = (value) => Math.round(value).toLocaleString('en')
+
+/** Bytes of the module as a server would send it. */
+async function size() {
+  const bytes = readFileSync(path.join(root, 'dist/ostrakon_bg.wasm'))
+  const brotli = brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }).length
+  return [{ name: 'wasm', value: bytes.length, unit: 'bytes' }, { name: 'wasm, brotli -11', value: brotli, unit: 'bytes' }]
+}
+
+/** From navigation to a node, and to a verified document: from the peer at first, from disk after a reload. */
+async function startUp({ browser, server, devnet }) {
+  const times = { node: [], cold: [], warm: [] }
+  const { network, peers } = devnet.json
+  const url = `${server.url}/bench/start.html#${encodeURIComponent(JSON.stringify({ network, peers, id: devnet.still.id }))}`
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const context = await browser.newContext()
+    const page = await context.newPage()
+    const measure = async () => (await page.waitForFunction(() => globalThis.measured, undefined, { timeout: 60_000 })).jsonValue()
+    await page.goto(url)
+    const cold = await measure()
+    await page.reload()
+    const warm = await measure()
+    if (cold.source !== 'network' || warm.source !== 'disk') throw new Stop(`The document came from ${cold.source}, then from ${warm.source}.`)
+    times.node.push(cold.node)
+    times.cold.push(cold.document)
+    times.warm.push(warm.document)
+    await context.close()
+  }
+  return [
+    { name: 'navigation to createNode resolved', value: median(times.node), unit: 'ms' },
+    { name: 'navigation to first document verified, cold (from the peer)', value: median(times.cold), unit: 'ms' },
+    { name: 'navigation to first document verified, warm (from disk)', value: median(times.warm), unit: 'ms' },
+  ]
+}
+
+/** The packed store against one transaction per block, in one page. */
+async function store({ browser, server }) {
+  const page = await browser.newPage()
+  await page.goto(`${server.url}/bench/core.html`)
+  await page.waitForFunction(() => globalThis.bench)
+  const rates = { packed: [], single: [] }
+  for (let round = 0; round < 5; round += 1) {
+    for (const kind of ['packed', 'single']) rates[kind].push(await page.evaluate((kind) => globalThis.bench[kind](), kind))
+  }
+  const [packed, single] = [median(rates.packed), median(rates.single)]
+  return [
+    { name: '10,000 blocks of 700 B into IndexedDB and back, hashed', value: packed, unit: 'blocks/s' },
+    { name: '1,000 blocks of 700 B, a transaction for each, unhashed', value: single, unit: 'blocks/s' },
+    { name: 'packed against one transaction per block', value: packed / single, unit: '×' },
+  ]
+}
+
+/** One doc-chain of 1,000 signed events, verified by native code and by wasm in Chromium. */
+async function chain({ browser, server }) {
+  const example = ['run', '--quiet', '--release', '-p', 'ostrakon-protocol', '--example', 'chain_speed', '--']
+  const printed = output('cargo', [...example, 'target/bench/chain.car', '1000', String(ROUNDS)])
+  if (!printed) throw new Stop('The native measurement of the doc-chain failed.')
+  const { commit, times } = JSON.parse(printed)
+  const page = await browser.newPage()
+  await page.goto(`${server.url}/bench/core.html`)
+  await page.waitForFunction(() => globalThis.bench)
+  const timesInPage = await page.evaluate(([commit, rounds]) => globalThis.bench.chain(commit, rounds), [commit, ROUNDS])
+  const [wasm, native] = [timesInPage, times].map((milliseconds) => 1_000_000 / median(milliseconds))
+  return [
+    { name: 'doc-chain of 1,000 signed events, wasm in Chromium', value: wasm, unit: 'events/s' },
+    { name: 'doc-chain of 1,000 signed events, native', value: native, unit: 'events/s' },
+    { name: 'wasm against native', value: wasm / native, unit: '×' },
+  ]
+}
+
+const PARTS = { size, 'start-up': startUp, store, chain }
+
+await main(async () => {
+  const wanted = process.argv.slice(2)
+  const parts = Object.entries(PARTS).filter(([name]) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
+  await setup({ tests: true })
+  await buildWasm()
+  await buildBenchWasm()
+  await buildJs()
+  process.env.OSTRAKON_BIN = await buildPeer({ release: true })
+  // These come with the npm packages, which the set-up may just have installed.
+  const [{ launch }, { serve }, { Devnet }] = await Promise.all(
+    ['support/chromium', 'support/serve', 'e2e/devnet'].map((name) => import(`../tests/${name}.mjs`)),
+  )
+  const browser = await launch()
+  const server = await serve(root, { pages: benchPages() })
+  const devnet = await Devnet.start()
+  const rows = []
+  try {
+    for (const [name, measure] of parts) {
+      step(name)
+      for (const row of await measure({ browser, server, devnet })) {
+        rows.push({ part: name, ...row })
+        console.log(`  ${row.name.padEnd(64)} ${(row.unit === '×' ? row.value.toFixed(2) : whole(row.value)).padStart(12)} ${row.unit}`)
+      }
+    }
+  } finally {
+    await Promise.allSettled([browser.close(), server.close(), devnet.close()])
+  }
+  writeFileSync(path.join(root, 'target/bench.json'), `${JSON.stringify(rows, null, 2)}\n`)
+  console.log('\nAlso written to target/bench.json.')
+})
+
+/** The pages that measure, on the package as it is shipped and on the core with its `bench` feature. */
+function benchPages() {
+  const page = (script) => `<!doctype html><meta charset="utf-8"><title>bench</title><script type="module">${script}</script>`
+  return {
+    '/bench/start.html': page(`
+      import { createNode } from '/dist/index.js'
+      const { network, peers, id } = JSON.parse(decodeURIComponent(location.hash.slice(1)))
+      const node = await createNode({ network, peers })
+      const started = performance.now()
+      const document = await node.load(id)
+      globalThis.measured = { node: started, document: performance.now(), source: document.source }
+    `),
+    '/bench/core.html': page(`
+      import init, { benchStore, benchVerify } from '/target/bench/ostrakon.js'
+      await init({ module_or_path: '/target/bench/ostrakon_bg.wasm' })
+
+      const done = (request) => new Promise((resolve, reject) => {
+        request.oncomplete = request.onsuccess = () => resolve(request.result)
+        request.onabort = request.onerror = () => reject(request.error)
+      })
+      let databases = 0
+      const packed = async () => {
+        const { write, read } = await benchStore('bench-packed-' + databases++, 10_000, 700)
+        return 10_000 / ((write + read) / 1000)
+      }
+      const single = async () => {
+        const open = indexedDB.open('bench-single-' + databases++)
+        open.onupgradeneeded = () => open.result.createObjectStore('blocks')
+        const db = await done(open)
+        const block = crypto.getRandomValues(new Uint8Array(700))
+        const began = performance.now()
+        for (let key = 0; key < 1_000; key += 1) {
+          const writing = db.transaction('blocks', 'readwrite')
+          writing.objectStore('blocks').put(block, key)
+          await done(writing)
+        }
+        for (let key = 0; key < 1_000; key += 1) await done(db.transaction('blocks').objectStore('blocks').get(key))
+        return 1_000 / ((performance.now() - began) / 1000)
+      }
+      const chain = async (commit, rounds) => {
+        const car = new Uint8Array(await (await fetch('/target/bench/chain.car')).arrayBuffer())
+        return Array.from({ length: rounds }, () => benchVerify(commit, car))
+      }
+      globalThis.bench = { packed, single, chain }
+    `),
+  }
+}
