@@ -124,11 +124,8 @@ fn ed25519(bytes: &[u8]) -> Result<VerifyingKey, DidError> {
         VerifyingKey::from_bytes(bytes).map_err(|_| DidError::Key("not a point of ed25519"))?;
     // Two encodings of one point would be two DIDs of one key; js refuses them too. The neutral element has no X25519 image.
     let canonical = key.to_edwards().compress().to_bytes();
-    let mut neutral = [0; 32];
-    if let Some(first) = neutral.first_mut() {
-        *first = 1;
-    }
-    if canonical != *bytes || canonical == neutral {
+    let is_neutral = matches!(canonical, [1, rest @ ..] if rest == [0; 31]);
+    if canonical != *bytes || is_neutral {
         return Err(DidError::Key("not a canonical point of ed25519"));
     }
     Ok(key)
