@@ -47,6 +47,15 @@ pub(super) struct Fetch {
     incomplete: bool,
 }
 
+/// Adds peers to those likely to have the blocks.
+pub(super) fn provide(known: &mut Vec<PeerId>, peers: &[PeerId]) {
+    for peer in peers {
+        if known.len() < MAX_PROVIDERS && !known.contains(peer) {
+            known.push(*peer);
+        }
+    }
+}
+
 impl Fetch {
     pub(super) fn new(stream: StreamId, tip: Cid, providers: Vec<PeerId>) -> Fetch {
         Fetch {
@@ -62,11 +71,7 @@ impl Fetch {
     }
 
     pub(super) fn provide(&mut self, peers: &[PeerId]) {
-        for peer in peers {
-            if self.providers.len() < MAX_PROVIDERS && !self.providers.contains(peer) {
-                self.providers.push(*peer);
-            }
-        }
+        provide(&mut self.providers, peers);
     }
 
     pub(super) fn providers(&self) -> &[PeerId] {

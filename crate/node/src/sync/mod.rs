@@ -26,7 +26,7 @@ use ostrakon_protocol::document::Document;
 use ostrakon_protocol::id::StreamId;
 
 pub use fetch::Arrived;
-use fetch::{Fetch, Progress};
+use fetch::{Fetch, Progress, provide};
 pub(crate) use remembered::Remembered;
 
 /// Tips walked at once.
@@ -125,6 +125,25 @@ struct Hint {
     providers: Vec<PeerId>,
 }
 
+impl Want {
+    fn queue(&mut self, tip: Cid, peers: &[PeerId]) {
+        let mut providers = Vec::new();
+        provide(&mut providers, peers);
+        let Some(first) = peers.first() else {
+            // Asked for here: one for each call, and calls are bounded.
+            return self.tips.push_front(Hint { tip, providers });
+        };
+        let theirs = |hint: &Hint| hint.providers.first() == Some(first);
+        if self.tips.iter().filter(|hint| theirs(hint)).count() >= MAX_TIPS_PER_PEER {
+            let oldest = self.tips.iter().position(theirs);
+            oldest.and_then(|at| self.tips.remove(at));
+        }
+        if self.tips.len() < MAX_TIPS {
+            self.tips.push_back(Hint { tip, providers });
+        }
+    }
+}
+
 /// See the module.
 pub struct Sync {
     wants: BTreeMap<StreamId, Want>,
@@ -168,10 +187,11 @@ impl Sync {
         }
         let keys: Vec<Key> = self
             .fetches
-            .range((*stream, Cid::default())..)
-            .map(|(key, _)| *key)
+            .keys()
+            .filter(|key| key.0 == *stream)
+            .copied()
             .collect();
-        for key in keys.into_iter().take_while(|key| key.0 == *stream) {
+        for key in keys {
             self.end(&key);
         }
     }
@@ -233,12 +253,10 @@ impl Sync {
             return;
         };
         want.offered = true;
-        if want
-            .held
-            .as_ref()
-            .is_some_and(|held| held.tips().contains(&tip))
-        {
-            want.ask_at = Some(now.saturating_add(LONGEST_PAUSE));
+        if let Some(held) = want.held.as_ref().filter(|held| held.contains(&tip)) {
+            if *held.tip() == tip {
+                want.ask_at = Some(now.saturating_add(LONGEST_PAUSE));
+            }
             return;
         }
         if self.refused.get(&(*stream, tip), now).is_some() {
@@ -246,36 +264,10 @@ impl Sync {
         }
         if let Some(fetch) = self.fetches.get_mut(&(*stream, tip)) {
             fetch.provide(providers);
-            return;
-        }
-        if let Some(hint) = want.tips.iter_mut().find(|hint| hint.tip == tip) {
-            let new = providers
-                .iter()
-                .filter(|peer| !hint.providers.contains(peer))
-                .copied()
-                .collect::<Vec<_>>();
-            hint.providers.extend(new);
-            hint.providers.truncate(MAX_PROVIDERS);
-            return;
-        }
-        let hint = Hint {
-            tip,
-            providers: providers.iter().copied().take(MAX_PROVIDERS).collect(),
-        };
-        match providers.first() {
-            // At most one call's worth each, and calls are bounded.
-            None => want.tips.push_front(hint),
-            Some(peer) => {
-                let theirs = |hint: &Hint| hint.providers.first() == Some(peer);
-                if want.tips.iter().filter(|hint| theirs(hint)).count() >= MAX_TIPS_PER_PEER {
-                    let oldest = want.tips.iter().position(theirs);
-                    oldest.and_then(|at| want.tips.remove(at));
-                }
-                if want.tips.len() >= MAX_TIPS {
-                    return;
-                }
-                want.tips.push_back(hint);
-            }
+        } else if let Some(hint) = want.tips.iter_mut().find(|hint| hint.tip == tip) {
+            provide(&mut hint.providers, providers);
+        } else {
+            want.queue(tip, providers);
         }
         self.start(now);
     }
@@ -298,6 +290,7 @@ impl Sync {
             let Some(key) = largest else { break };
             self.fail(key, Failure::TooLarge, now);
         }
+        self.start(now);
     }
 
     /// Nobody has this block.
@@ -309,6 +302,7 @@ impl Sync {
             fetch.miss(cid);
             self.advance(key, now);
         }
+        self.start(now);
     }
 
     /// What became of a chain that [`Output::Arrived`].
@@ -356,6 +350,7 @@ impl Sync {
 
     /// Asks what is due.
     pub fn tick(&mut self, now: Duration) {
+        self.start(now);
         if self.listening.is_empty() {
             return;
         }
@@ -389,11 +384,7 @@ impl Sync {
     }
 
     fn walking(&self, stream: &StreamId) -> usize {
-        let from = (*stream, Cid::default());
-        self.fetches
-            .range(from..)
-            .take_while(|(key, _)| key.0 == *stream)
-            .count()
+        self.fetches.keys().filter(|key| key.0 == *stream).count()
     }
 
     /// Starts waiting tips while there is room.

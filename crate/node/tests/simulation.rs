@@ -1,0 +1,698 @@
+//! Several nodes' machines under one virtual clock, without I/O: messages and blocks are lost, doubled, reordered and
+//! corrupted, stores refuse and lose, nodes crash and come back, and someone lies. Each seed is one history.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use libp2p::PeerId;
+use libp2p::identity::Keypair;
+use ostrakon_node::View;
+use ostrakon_node::documents::{CallId, Documents, MAX_OPEN, Now, Output, Reply};
+use ostrakon_node::store::{Change, Memory, Store, StoreError};
+use ostrakon_protocol::anchor::Unasked;
+use ostrakon_protocol::block::Block;
+use ostrakon_protocol::document::{World, hear_all};
+use ostrakon_protocol::{Cid, DocumentRef, StreamId};
+
+use common::{Author, forge};
+
+const SEEDS: u64 = 200;
+const NODES: usize = 4;
+const AUTHORS: usize = 2;
+/// How long everything goes wrong.
+const STORM: Duration = Duration::from_secs(20);
+/// How long it takes at most until all agree once nothing goes wrong any more: a few of the longest pauses.
+const CALM: Duration = Duration::from_secs(1500);
+/// More steps than any history takes: who gets here goes round in circles.
+const MAX_STEPS: usize = 200_000;
+
+#[test]
+fn whatever_goes_wrong_nothing_false_is_shown_and_all_agree_in_the_end() {
+    let one = std::env::var("SEED")
+        .ok()
+        .map(|seed| seed.parse().expect("SEED is a number"));
+    let seeds = one.map_or(0..SEEDS, |seed| seed..seed + 1);
+    for seed in seeds {
+        // Shown only if it goes wrong.
+        println!("SEED={seed}");
+        Simulation::new(seed).run();
+    }
+}
+
+/// Not random: the same for each seed.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    fn percent(&mut self, n: u64) -> bool {
+        self.next() % 100 < n
+    }
+
+    fn millis(&mut self, range: std::ops::Range<usize>) -> Duration {
+        Duration::from_millis((range.start + self.below(range.len())) as u64)
+    }
+}
+
+fn peer(n: usize) -> PeerId {
+    let key = Keypair::ed25519_from_bytes([n as u8; 32]).expect("32 bytes");
+    key.public().to_peer_id()
+}
+
+#[derive(Clone)]
+enum Speech {
+    Update(StreamId, Cid),
+    Query(StreamId),
+    Response(StreamId, Cid),
+}
+
+enum Happening {
+    Heard {
+        from: usize,
+        speech: Speech,
+    },
+    Opened(StreamId),
+    LookedUp(StreamId),
+    Listed,
+    Committed(StreamId, Box<Change>),
+    /// A block's bytes as they come out of the wire, if they do.
+    Bytes(Cid, Option<Vec<u8>>, usize),
+}
+
+struct SimNode {
+    documents: Documents,
+    disk: Memory,
+    online: bool,
+    /// Crashes so far; what belongs to an earlier life is void.
+    life: u32,
+    wanted: BTreeSet<Cid>,
+    writing: BTreeSet<StreamId>,
+    followed: BTreeMap<StreamId, CallId>,
+    loads: BTreeMap<CallId, Duration>,
+}
+
+struct Simulation {
+    chance: Chance,
+    now: Duration,
+    storm: bool,
+    /// By time and order: which node, in which life, what.
+    queue: BTreeMap<(Duration, u64), (usize, u32, Happening)>,
+    order: u64,
+    calls: CallId,
+    nodes: Vec<SimNode>,
+    authors: Vec<Author>,
+    written: i128,
+    /// Every event a controller signed.
+    valid: HashSet<Cid>,
+    /// Tips of submissions that were accepted, by document.
+    accepted: BTreeMap<StreamId, Vec<Cid>>,
+    submitted: BTreeMap<CallId, (StreamId, Cid)>,
+    lies: BTreeMap<Cid, Block>,
+    /// Whether disks may lose something.
+    lossy: bool,
+    /// Whether one did.
+    damaged: bool,
+    /// Where something is being forgotten: only in one place at a time.
+    forgetting: Option<(usize, CallId)>,
+    peers: Vec<PeerId>,
+}
+
+impl Simulation {
+    fn new(seed: u64) -> Simulation {
+        let authors: Vec<Author> = (0..AUTHORS).map(|n| Author::new(n as u8 + 1)).collect();
+        let node = || SimNode {
+            documents: Documents::default(),
+            disk: Memory::default(),
+            online: false,
+            life: 0,
+            wanted: BTreeSet::new(),
+            writing: BTreeSet::new(),
+            followed: BTreeMap::new(),
+            loads: BTreeMap::new(),
+        };
+        Simulation {
+            chance: Chance(seed),
+            now: Duration::from_secs(1),
+            storm: true,
+            queue: BTreeMap::new(),
+            order: 0,
+            calls: 0,
+            nodes: (0..NODES).map(|_| node()).collect(),
+            valid: authors.iter().map(|author| author.tip).collect(),
+            authors,
+            written: 0,
+            accepted: BTreeMap::new(),
+            submitted: BTreeMap::new(),
+            lies: BTreeMap::new(),
+            lossy: seed.is_multiple_of(3),
+            damaged: false,
+            forgetting: None,
+            peers: (0..=NODES).map(peer).collect(),
+        }
+    }
+
+    fn run(mut self) {
+        self.storm = false;
+        for at in 0..AUTHORS {
+            let home = self.chance.below(NODES);
+            self.submit(home, at, self.authors[at].tip);
+        }
+        for node in 0..NODES {
+            self.come_online(node);
+            self.follow_all(node);
+        }
+        self.pass(self.now + Duration::from_secs(1));
+        self.storm = true;
+        let end = self.now + STORM;
+        let mut next = self.now;
+        while self.now < end {
+            next += self.chance.millis(20..500);
+            self.pass(next);
+            self.mischief();
+        }
+        self.storm = false;
+        // Whatever is being forgotten is gone after that.
+        self.pass(self.now + Duration::from_secs(1));
+        for node in 0..NODES {
+            self.come_online(node);
+            self.follow_all(node);
+        }
+        self.pass(self.now + CALM);
+        self.agree();
+        // What is on disk is what was shown.
+        let before: Vec<_> = (0..NODES).map(|node| self.tips(node)).collect();
+        for node in 0..NODES {
+            self.crash(node);
+            self.follow_all(node);
+        }
+        self.pass(self.now + CALM);
+        self.agree();
+        let after: Vec<_> = (0..NODES).map(|node| self.tips(node)).collect();
+        // A disk that lost a part of a better branch may get it back.
+        assert!(self.damaged || before == after);
+    }
+
+    fn clock(&self) -> Now {
+        Now {
+            ticks: self.now,
+            unix_ms: 1_750_000_000_000 + self.now.as_millis() as u64,
+        }
+    }
+
+    fn tips(&self, node: usize) -> Vec<Option<Cid>> {
+        let tip = |author: &Author| {
+            self.nodes[node]
+                .documents
+                .view(&author.stream)
+                .map(|view| *view.document.tip())
+        };
+        self.authors.iter().map(tip).collect()
+    }
+
+    fn agree(&self) {
+        let all: Vec<_> = (0..NODES).map(|node| self.tips(node)).collect();
+        for tips in &all {
+            assert_eq!(tips, &all[0], "all hold the same");
+            assert!(tips.iter().all(Option::is_some), "and hold something");
+        }
+        if self.damaged {
+            return;
+        }
+        // No disk lost anything, so it is what one gets who hears of all that was accepted.
+        let world = World {
+            now: 1_750_000_000,
+            anchors: &Unasked,
+        };
+        for (author, tip) in self.authors.iter().zip(&all[0]) {
+            let tips = &self.accepted[&author.stream];
+            let (best, refused) =
+                hear_all(&author.stream, tips, &author.blocks, &world).expect("valid");
+            assert_eq!((Some(*best.tip()), refused.len()), (*tip, 0));
+        }
+    }
+
+    /// Lets everything happen up to then.
+    fn pass(&mut self, until: Duration) {
+        for _ in 0..MAX_STEPS {
+            let queued = self.queue.keys().next().map(|(at, _)| *at);
+            let deadlines = self
+                .nodes
+                .iter()
+                .enumerate()
+                .filter_map(|(n, node)| Some((node.documents.deadline()?, n)));
+            let deadline = deadlines.min();
+            match (queued, deadline) {
+                (queued, Some((at, node)))
+                    if at <= until && queued.is_none_or(|queued| at <= queued) =>
+                {
+                    self.now = self.now.max(at);
+                    let now = self.clock();
+                    self.nodes[node].documents.tick(now);
+                    self.drain(node);
+                }
+                (Some(at), _) if at <= until => {
+                    self.now = self.now.max(at);
+                    let (_, (node, life, happening)) =
+                        self.queue.pop_first().expect("there is one");
+                    self.happen(node, life, happening);
+                    self.drain(node);
+                }
+                _ => {
+                    self.now = until;
+                    return;
+                }
+            }
+        }
+        panic!("no end");
+    }
+
+    fn later(&mut self, node: usize, delay: Duration, happening: Happening) {
+        self.order += 1;
+        let life = self.nodes[node].life;
+        self.queue
+            .insert((self.now + delay, self.order), (node, life, happening));
+    }
+
+    fn happen(&mut self, at: usize, life: u32, happening: Happening) {
+        let now = self.clock();
+        let (storm, life_now) = (self.storm, self.nodes[at].life);
+        if life != life_now {
+            // A write that was under way in a crash is whole or absent.
+            if let Happening::Committed(_, change) = happening
+                && self.chance.percent(50)
+            {
+                self.nodes[at]
+                    .disk
+                    .commit(*change)
+                    .now_or_never()
+                    .expect("at once")
+                    .expect("kept");
+            }
+            return;
+        }
+        let fails = storm && self.chance.percent(5);
+        let node = &mut self.nodes[at];
+        match happening {
+            Happening::Heard { from, speech } => {
+                if !node.online {
+                    return;
+                }
+                let from = [self.peers[from]];
+                match speech {
+                    Speech::Update(stream, tip) => {
+                        node.documents.announced(stream, tip, &from, now)
+                    }
+                    Speech::Query(stream) => node.documents.asked(stream, now),
+                    Speech::Response(stream, tip) => {
+                        node.documents.answered(stream, tip, &from, now)
+                    }
+                }
+            }
+            Happening::Opened(stream) => {
+                let read = node.disk.document(&stream).now_or_never().expect("at once");
+                node.documents.opened(stream, read, now);
+            }
+            Happening::LookedUp(stream) => {
+                let read = node.disk.record(&stream).now_or_never().expect("at once");
+                node.documents.looked_up(stream, read, now);
+            }
+            Happening::Listed => {
+                let read = node.disk.records().now_or_never().expect("at once");
+                node.documents.listed(read, now);
+            }
+            Happening::Committed(stream, change) => {
+                node.writing.remove(&stream);
+                let written = match fails {
+                    true => Err(StoreError::Full("for now".to_owned())),
+                    false => node.disk.commit(*change).now_or_never().expect("at once"),
+                };
+                node.documents.committed(stream, written, now);
+            }
+            Happening::Bytes(cid, bytes, from) => {
+                if !node.wanted.remove(&cid) {
+                    return;
+                }
+                match bytes.map(|bytes| Block::verify(cid, bytes)) {
+                    Some(Ok(block)) => node.documents.block(&block, self.peers[from], now),
+                    _ => node.documents.missing(&cid, now),
+                }
+            }
+        }
+    }
+
+    /// Does what a node wants done.
+    fn drain(&mut self, at: usize) {
+        while let Some(output) = self.nodes[at].documents.poll() {
+            assert!(self.nodes[at].documents.open_count() <= MAX_OPEN);
+            let soon = self.chance.millis(1..30);
+            match output {
+                Output::Reply(id, reply) => self.replied(at, id, reply),
+                Output::Show(_, view) => self.check(at, &view),
+                Output::Changed(view) => self.check(at, &view),
+                Output::End(id) => self.nodes[at]
+                    .followed
+                    .retain(|_, follower| *follower != id),
+                Output::Export(..) | Output::Offer(_) | Output::Unhear(..) => {}
+                Output::Open(stream) => self.later(at, soon, Happening::Opened(stream)),
+                Output::LookUp(stream) => self.later(at, soon, Happening::LookedUp(stream)),
+                Output::List => self.later(at, soon, Happening::Listed),
+                Output::Commit(stream, change) => {
+                    assert!(
+                        self.nodes[at].writing.insert(stream),
+                        "one write of a document at a time"
+                    );
+                    self.later(at, soon, Happening::Committed(stream, Box::new(change)));
+                }
+                Output::Respond(stream, tip) => self.say(at, Speech::Response(stream, tip)),
+                Output::Update(stream, tip) => self.say(at, Speech::Update(stream, tip)),
+                Output::Query(stream) => {
+                    if self.storm && self.chance.percent(5) {
+                        let now = self.clock();
+                        self.nodes[at].documents.not_asked(&stream, now);
+                    } else {
+                        self.say(at, Speech::Query(stream));
+                    }
+                }
+                Output::Get(cids, _) => cids.into_iter().for_each(|cid| self.fetch(at, cid)),
+                Output::Cancel(cid) => {
+                    assert!(
+                        self.nodes[at].wanted.remove(&cid),
+                        "only what was asked for is cancelled"
+                    );
+                }
+            }
+        }
+    }
+
+    fn say(&mut self, from: usize, speech: Speech) {
+        if !self.nodes.get(from).is_none_or(|node| node.online) {
+            return;
+        }
+        for to in (0..NODES).filter(|to| *to != from) {
+            let copies = match self.storm {
+                true if self.chance.percent(20) => 0,
+                true if self.chance.percent(20) => 2,
+                _ => 1,
+            };
+            for _ in 0..copies {
+                let delay = self.chance.millis(1..300);
+                self.later(
+                    to,
+                    delay,
+                    Happening::Heard {
+                        from,
+                        speech: speech.clone(),
+                    },
+                );
+            }
+        }
+    }
+
+    fn fetch(&mut self, at: usize, cid: Cid) {
+        assert!(
+            self.nodes[at].wanted.insert(cid),
+            "what is being fetched is not asked for again"
+        );
+        let holders = (0..NODES).filter(|node| self.nodes[*node].online && self.nodes[at].online);
+        let found =
+            holders.filter_map(
+                |node| match self.nodes[node].disk.block(&cid).now_or_never() {
+                    Some(Ok(Some(block))) => Some((node, block)),
+                    _ => None,
+                },
+            );
+        let found = found
+            .chain(self.lies.get(&cid).map(|block| (NODES, block.clone())))
+            .next();
+        let lost = self.storm && self.chance.percent(10);
+        let (delay, bytes, from) = match found {
+            Some((from, block)) if !lost => {
+                let mut bytes = block.bytes().to_vec();
+                if self.storm && self.chance.percent(5) {
+                    let at = self.chance.below(bytes.len());
+                    bytes[at] ^= 1 << self.chance.below(8);
+                }
+                (self.chance.millis(1..100), Some(bytes), from)
+            }
+            Some(_) => (Duration::from_secs(5), None, 0),
+            None => (self.chance.millis(1..200), None, 0),
+        };
+        self.later(at, delay, Happening::Bytes(cid, bytes, from));
+    }
+
+    fn replied(&mut self, at: usize, id: CallId, reply: Result<Reply, ostrakon_node::NodeError>) {
+        if let Some(deadline) = self.nodes[at].loads.remove(&id) {
+            assert!(self.now <= deadline, "in time");
+        }
+        let submitted = self.submitted.remove(&id);
+        self.forgetting = self.forgetting.filter(|(_, call)| *call != id);
+        match reply {
+            Ok(Reply::View(view)) => self.check(at, &view),
+            Ok(Reply::Done) => {
+                if let Some((stream, tip)) = submitted {
+                    self.accepted.entry(stream).or_default().push(tip);
+                }
+            }
+            Err(error) => assert!(
+                [
+                    "store-full",
+                    "offline",
+                    "not-found",
+                    "unavailable",
+                    "commit-not-found",
+                    "forgotten",
+                    "incomplete",
+                    "busy"
+                ]
+                .contains(&error.code()),
+                "{error}"
+            ),
+        }
+    }
+
+    /// Whatever is shown was signed by its controller, and is on disk.
+    fn check(&self, at: usize, view: &Arc<View>) {
+        let document = &view.document;
+        assert!(
+            document
+                .log()
+                .iter()
+                .all(|entry| self.valid.contains(&entry.cid))
+        );
+        let record = self.nodes[at]
+            .disk
+            .record(document.stream())
+            .now_or_never()
+            .expect("at once")
+            .expect("readable");
+        let record = record.expect("kept before it is shown");
+        assert!(self.damaged || record.tips.contains(document.tip()));
+    }
+
+    fn mischief(&mut self) {
+        let at = self.chance.below(NODES);
+        let author = self.chance.below(AUTHORS);
+        let stream = self.authors[author].stream;
+        match self.chance.below(12) {
+            0..3 => self.write(at, author),
+            3 => self.crash(at),
+            4 => self.nodes[at].online = false,
+            5 => self.come_online(at),
+            6 => self.load(at, stream),
+            7 if self.lossy => self.forget(at, stream),
+            8 if self.lossy => self.damage(at, author),
+            _ => self.lie(at, author),
+        }
+        if self.chance.percent(30) {
+            self.come_online(at);
+            self.follow_all(at);
+        }
+        self.drain(at);
+    }
+
+    /// The controller uses a node to write after what it shows.
+    fn write(&mut self, at: usize, author: usize) {
+        let stream = self.authors[author].stream;
+        let Some(view) = self.nodes[at].documents.view(&stream) else {
+            return;
+        };
+        self.written += 1;
+        let blocks = self.authors[author].write_after(*view.document.tip(), self.written);
+        let tip = *blocks.last().expect("an event").cid();
+        self.valid.insert(tip);
+        self.submit(at, author, tip);
+    }
+
+    fn submit(&mut self, at: usize, author: usize, tip: Cid) {
+        let id = self.next_call();
+        let author = &self.authors[author];
+        self.submitted.insert(id, (author.stream, tip));
+        let blocks = author.blocks.clone().into_iter().collect();
+        let (stream, now) = (author.stream, self.clock());
+        self.nodes[at]
+            .documents
+            .submit(id, stream, vec![tip], blocks, now);
+        self.drain(at);
+    }
+
+    fn load(&mut self, at: usize, stream: StreamId) {
+        let id = self.next_call();
+        let (now, deadline) = (self.clock(), self.now + self.chance.millis(1..5000));
+        self.nodes[at].loads.insert(id, deadline);
+        self.nodes[at]
+            .documents
+            .load(id, &DocumentRef::Stream(stream), deadline, now);
+        if self.chance.percent(20) {
+            self.nodes[at].loads.remove(&id);
+            self.nodes[at].documents.cancel(id, now);
+        }
+    }
+
+    fn forget(&mut self, at: usize, stream: StreamId) {
+        // Not where the only copy may be: what everyone has lost, nobody can bring back.
+        let whole = |node: usize| {
+            let read = self.nodes[node].disk.document(&stream).now_or_never();
+            let (record, _, damaged) = read.expect("at once").expect("readable")?.verified();
+            (damaged == 0).then_some(*record.tip())
+        };
+        let tip = whole(at);
+        let elsewhere = (0..NODES).any(|node| node != at && whole(node) == tip);
+        if tip.is_none() || !elsewhere || self.forgetting.is_some() {
+            return;
+        }
+        // What was accepted here may be gone with it, unless it won elsewhere.
+        self.damaged = true;
+        let (id, now) = (self.next_call(), self.clock());
+        self.forgetting = Some((at, id));
+        self.nodes[at].followed.remove(&stream);
+        self.nodes[at].documents.forget(id, stream, now);
+    }
+
+    fn damage(&mut self, at: usize, author: usize) {
+        let nth = self.chance.below(self.authors[author].blocks.len());
+        let cid = *self.authors[author]
+            .blocks
+            .keys()
+            .nth(nth)
+            .expect("there is one");
+        let holds = |node: usize| {
+            matches!(
+                self.nodes[node].disk.block(&cid).now_or_never(),
+                Some(Ok(Some(_)))
+            )
+        };
+        let elsewhere = (0..NODES).any(|node| node != at && holds(node));
+        if holds(at) && elsewhere && self.forgetting.is_none() {
+            self.damaged = true;
+            self.nodes[at].disk.damage(&cid);
+            self.crash(at);
+        }
+    }
+
+    fn lie(&mut self, at: usize, author: usize) {
+        let (stream, now) = (self.authors[author].stream, self.clock());
+        let known: Vec<Cid> = self
+            .valid
+            .iter()
+            .chain(self.lies.keys())
+            .copied()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        let prev = known[self.chance.below(known.len())];
+        let lie = forge(&stream, prev, self.chance.next() as i128);
+        let tip = match self.chance.below(4) {
+            0 => *Author::new(self.chance.below(200) as u8).stream.init(),
+            1 => *lie[0].cid(),
+            2 => self.authors[(author + 1) % AUTHORS]
+                .stream
+                .init()
+                .to_owned(),
+            _ => {
+                self.lies
+                    .extend(lie.iter().map(|block| (*block.cid(), block.clone())));
+                *lie[1].cid()
+            }
+        };
+        match self.chance.below(5) {
+            // A block nobody asked for, and bad news nobody asked for.
+            0 if !self.nodes[at].wanted.contains(lie[1].cid()) => {
+                self.nodes[at]
+                    .documents
+                    .block(&lie[1], self.peers[NODES], now);
+            }
+            1 if !self.nodes[at].wanted.contains(&tip) => {
+                self.nodes[at].documents.missing(&tip, now)
+            }
+            2 => self.say(NODES, Speech::Response(stream, tip)),
+            3 => self.nodes[at].documents.asked(stream, now),
+            _ => self.say(NODES, Speech::Update(stream, tip)),
+        }
+    }
+
+    fn crash(&mut self, at: usize) {
+        self.forgetting = self.forgetting.filter(|(node, _)| *node != at);
+        let node = &mut self.nodes[at];
+        node.documents = Documents::default();
+        node.life += 1;
+        node.wanted.clear();
+        node.writing.clear();
+        node.followed.clear();
+        node.loads.clear();
+        node.online = false;
+        self.come_online(at);
+        self.drain(at);
+    }
+
+    fn come_online(&mut self, at: usize) {
+        let now = self.clock();
+        self.nodes[at].online = true;
+        self.nodes[at].documents.set_online(true);
+        for other in (0..NODES).filter(|other| *other != at) {
+            if self.nodes[other].online {
+                let (here, there) = (self.peers[at], self.peers[other]);
+                self.nodes[at].documents.listens(there, now);
+                self.nodes[other].documents.listens(here, now);
+                self.drain(other);
+            }
+        }
+        self.drain(at);
+    }
+
+    fn follow_all(&mut self, at: usize) {
+        let now = self.clock();
+        for stream in self
+            .authors
+            .iter()
+            .map(|author| author.stream)
+            .collect::<Vec<_>>()
+        {
+            if !self.nodes[at].followed.contains_key(&stream) {
+                let id = self.next_call();
+                self.nodes[at].followed.insert(stream, id);
+                self.nodes[at].documents.follow(id, stream, now);
+            }
+        }
+        self.drain(at);
+    }
+
+    fn next_call(&mut self) -> CallId {
+        self.calls += 1;
+        self.calls
+    }
+}
