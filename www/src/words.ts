@@ -53,7 +53,7 @@ export function timeWords(entry: LogEntry): { word: string; sentence: string } {
     }
   }
   if (status === 'claimed') {
-    return { word: 'Claimed', sentence: `by an anchor${where}; no blockchain was asked` }
+    return { word: 'Claimed', sentence: `anchored${where}, chain not asked` }
   }
   return {
     word: 'No time',
