@@ -59,3 +59,5 @@ mod shapes;
 pub mod store;
 #[cfg(target_arch = "wasm32")]
 mod transport;
+#[cfg(target_arch = "wasm32")]
+pub mod websocket;

@@ -4,11 +4,13 @@ use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
-use libp2p::{PeerId, Transport, noise, swarm, websocket_websys, yamux};
+use libp2p::{PeerId, Transport, noise, swarm, yamux};
+
+use crate::websocket::WebSocket;
 
 /// The transport of a tab with this identity.
 pub fn transport(identity: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, noise::Error> {
-    Ok(websocket_websys::Transport::default()
+    Ok(WebSocket
         .upgrade(Version::V1)
         .authenticate(noise::Config::new(identity)?)
         .multiplex(yamux::Config::default())
