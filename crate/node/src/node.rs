@@ -80,7 +80,7 @@ pub(crate) enum Command {
 
 pub(crate) enum Call {
     Load(DocumentRef, Duration),
-    Submit(StreamId, Vec<Cid>, HashMap<Cid, Block>),
+    Submit(StreamId, Vec<Cid>, Arc<HashMap<Cid, Block>>),
     Forget(StreamId),
     Export(StreamId),
 }
@@ -225,11 +225,11 @@ impl Node {
         tip: Cid,
         blocks: Vec<Block>,
     ) -> Result<(), NodeError> {
-        let blocks = blocks
+        let blocks: HashMap<Cid, Block> = blocks
             .into_iter()
             .map(|block| (*block.cid(), block))
             .collect();
-        self.call(Call::Submit(stream, vec![tip], blocks))
+        self.call(Call::Submit(stream, vec![tip], Arc::new(blocks)))
             .await
             .map(drop)
     }

@@ -542,7 +542,7 @@ impl Simulation {
         let id = self.next_call();
         let author = &self.authors[author];
         self.submitted.insert(id, (author.stream, tip));
-        let blocks = author.blocks.clone().into_iter().collect();
+        let blocks = Arc::new(author.blocks.clone().into_iter().collect());
         let (stream, now) = (author.stream, self.clock());
         self.nodes[at]
             .documents

@@ -3,7 +3,8 @@
 //! An archive comes from anyone. It is bounded by the reader of [`car`], its blocks are hashed, and everything its roots
 //! lead to must be there and valid before any of it is kept; blocks they do not lead to are left out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use cid::Cid;
 use ostrakon_protocol::Ipld;
@@ -24,8 +25,8 @@ pub struct Import {
     pub stream: StreamId,
     /// Its tips, in the archive's order.
     pub tips: Vec<Cid>,
-    /// The archive's blocks.
-    pub blocks: HashMap<Cid, Block>,
+    /// The archive's blocks, all of them.
+    pub blocks: Arc<HashMap<Cid, Block>>,
 }
 
 /// The documents that an archive's roots belong to. The first that is incomplete or not valid refuses all.
@@ -49,24 +50,33 @@ pub fn read(bytes: &[u8], now: u64) -> Result<Vec<Import>, NodeError> {
     if archive.roots.is_empty() {
         return Err(NodeError::NoRoots);
     }
-    let mut documents: Vec<(StreamId, Vec<Cid>)> = Vec::new();
+    let blocks = Arc::new(blocks);
+    let mut known = HashMap::new();
+    let mut tips: BTreeMap<StreamId, Vec<Cid>> = BTreeMap::new();
+    let mut order = Vec::new();
     for root in archive.roots {
-        let stream = stream_of(root, &blocks)?;
-        match documents.iter_mut().find(|(known, _)| *known == stream) {
-            Some((_, tips)) if tips.contains(&root) => {}
-            Some((_, tips)) => tips.push(root),
-            None => documents.push((stream, vec![root])),
+        let seen = known.contains_key(&root);
+        let stream = stream_of(root, &blocks, &mut known)?;
+        let tips = tips.entry(stream).or_default();
+        if tips.is_empty() {
+            order.push(stream);
+        }
+        // An event that another root leads through is no tip.
+        if !seen {
+            tips.push(root);
         }
     }
-    for (stream, tips) in &documents {
-        judge::submitted(*stream, None, tips, &blocks, now)?;
+    let mut imports = Vec::with_capacity(order.len());
+    for stream in order {
+        let tips = tips.remove(&stream).unwrap_or_default();
+        judge::submitted(stream, None, &tips, &blocks, now)?;
+        imports.push(Import {
+            stream,
+            tips,
+            blocks: blocks.clone(),
+        });
     }
-    let import = |(stream, tips)| Import {
-        stream,
-        tips,
-        blocks: blocks.clone(),
-    };
-    Ok(documents.into_iter().map(import).collect())
+    Ok(imports)
 }
 
 /// A kept document as an archive: its tips as roots, its blocks from the init event on.
@@ -85,24 +95,34 @@ pub fn write(document: &Document, stored: Option<Stored>) -> Result<Vec<u8>, Nod
     Ok(car::write(&document.tips(), blocks))
 }
 
-/// Follows the links from an event to the first one, and names the document.
-fn stream_of(root: Cid, blocks: &HashMap<Cid, Block>) -> Result<StreamId, NodeError> {
+/// Follows the links from an event to the first one, and names the document. No event is passed twice, whatever the roots.
+fn stream_of(
+    root: Cid,
+    blocks: &HashMap<Cid, Block>,
+    known: &mut HashMap<Cid, StreamId>,
+) -> Result<StreamId, NodeError> {
+    let mut passed = Vec::new();
     let mut cid = root;
-    // A chain that comes back to itself would need as many hashes broken; the bound costs nothing.
-    for _ in 0..=blocks.len() {
+    let stream = loop {
+        if let Some(stream) = known.get(&cid) {
+            break *stream;
+        }
+        passed.push(cid);
         let block = blocks.get(&cid).ok_or(NodeError::Incomplete(cid))?;
         match decode(block, blocks)? {
             Decoded::Need(cids) => {
                 return Err(NodeError::Incomplete(cids.first().copied().unwrap_or(cid)));
             }
-            Decoded::Event(Event::Init(init)) => return Ok(StreamId::new(stream_type(&init), cid)),
+            Decoded::Event(Event::Init(init)) => break StreamId::new(stream_type(&init), cid),
+            // A chain that came back to itself would have broken a hash; it would still end here.
             Decoded::Event(event) => match event.prev() {
-                Some(prev) => cid = *prev,
-                None => break,
+                Some(prev) if passed.len() <= blocks.len() => cid = *prev,
+                _ => return Err(NodeError::Incomplete(cid)),
             },
         }
-    }
-    Err(NodeError::Incomplete(root))
+    };
+    known.extend(passed.into_iter().map(|cid| (cid, stream)));
+    Ok(stream)
 }
 
 /// The type that an init event can only have; it is in no event, but decides the document's id.

@@ -193,7 +193,7 @@ impl Documents {
         id: CallId,
         stream: StreamId,
         tips: Vec<Cid>,
-        blocks: HashMap<Cid, Block>,
+        blocks: Arc<HashMap<Cid, Block>>,
         now: Now,
     ) {
         self.call(

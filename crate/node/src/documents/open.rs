@@ -35,7 +35,7 @@ pub(super) enum Doing {
 
 pub(super) enum Job {
     Arrived(Box<Arrived>),
-    Submit(CallId, Vec<Cid>, HashMap<Cid, Block>),
+    Submit(CallId, Vec<Cid>, Arc<HashMap<Cid, Block>>),
     Forget(CallId),
     Export(CallId),
 }

@@ -94,6 +94,11 @@ impl Author {
         blocks
     }
 
+    /// Sets `n` after this author's tip in an event that names another document.
+    pub fn write_for(&self, stream: &StreamId, n: i128) -> Vec<Block> {
+        update(&self.signer, stream, self.tip, n)
+    }
+
     pub fn all(&self) -> Vec<Block> {
         self.blocks.values().cloned().collect()
     }

@@ -1,11 +1,15 @@
 //! Nodes over libp2p's memory transport.
 #![allow(dead_code)] // each test uses a part
 
+use std::cell::RefCell;
 use std::future::Future;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use futures::channel::mpsc;
 use futures::{Stream, StreamExt};
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::{Boxed, MemoryTransport};
@@ -13,11 +17,12 @@ use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, Transport, noise, swarm, yamux};
-use ostrakon_node::network::{Network, NetworkConfig};
-use ostrakon_node::store::{Memory, Store};
-use ostrakon_node::{Node, NodeConfig, Surroundings, View};
+use ostrakon_node::network::gossip::Message;
+use ostrakon_node::network::{Network, NetworkConfig, NetworkEvent};
+use ostrakon_node::store::{Change, Memory, Record, Store, StoreError, Stored, Usage};
+use ostrakon_node::{Node, NodeConfig, NodeError, Surroundings, View};
 use ostrakon_protocol::document::Document;
-use ostrakon_protocol::{Ipld, json};
+use ostrakon_protocol::{Block, Cid, Ipld, StreamId, json};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -72,6 +77,10 @@ fn swarm() -> swarm::Config {
 
 /// A node that calls these peers.
 pub async fn start<S: Store>(store: S, peers: &[&Running]) -> Running {
+    try_start(store, peers).await.unwrap()
+}
+
+pub async fn try_start<S: Store>(store: S, peers: &[&Running]) -> Result<Running, NodeError> {
     let keypair = Keypair::generate_ed25519();
     let address = place();
     let around = Surroundings {
@@ -86,12 +95,12 @@ pub async fn start<S: Store>(store: S, peers: &[&Running]) -> Running {
         listen: vec![address.clone()],
         agent: "ostrakon/test".to_owned(),
     };
-    let (node, driver) = Node::start(config, around).await.unwrap();
-    Running {
+    let (node, driver) = Node::start(config, around).await?;
+    Ok(Running {
         node,
         address,
         task: tokio::task::spawn_local(driver),
-    }
+    })
 }
 
 pub async fn start_empty(peers: &[&Running]) -> Running {
@@ -137,4 +146,104 @@ pub fn content(document: &Document) -> Value {
 /// The `n` that an author of these tests wrote last.
 pub fn n(view: &Arc<View>) -> i64 {
     content(&view.document)["n"].as_i64().unwrap()
+}
+
+/// A peer that says what it is told to and serves what it is given, but has no scruples.
+pub struct Liar {
+    pub peer: PeerId,
+    say: mpsc::UnboundedSender<Message>,
+    /// Blocks that peers asked it for.
+    pub asked: Rc<RefCell<Vec<Cid>>>,
+}
+
+impl Liar {
+    /// Connects, and goes on once its words are heard. Without blocks it never answers anybody.
+    pub async fn start(peers: &[&Running], blocks: Option<Vec<Block>>) -> Liar {
+        let mut network = stranger(peers);
+        let (say, mut said) = mpsc::unbounded::<Message>();
+        let asked = Rc::new(RefCell::new(Vec::new()));
+        let liar = Liar {
+            peer: network.peer_id(),
+            say,
+            asked: asked.clone(),
+        };
+        let mut listening = 0;
+        while listening < peers.len() {
+            if let NetworkEvent::PeerListens { .. } = network.next().await {
+                listening += 1;
+            }
+        }
+        tokio::task::spawn_local(async move {
+            loop {
+                tokio::select! {
+                    message = said.next() => match message {
+                        Some(message) => network.publish(&message).unwrap(),
+                        None => return,
+                    },
+                    event = network.next() => if let NetworkEvent::Wanted(wanted) = event {
+                        asked.borrow_mut().push(wanted.cid);
+                        if let Some(blocks) = &blocks {
+                            let block = blocks.iter().find(|block| *block.cid() == wanted.cid).cloned();
+                            network.answer(wanted, block);
+                        }
+                    },
+                }
+            }
+        });
+        liar
+    }
+
+    pub fn say(&self, message: Message) {
+        self.say.unbounded_send(message).unwrap();
+    }
+
+    pub fn announce(&self, stream: StreamId, tip: Cid) {
+        self.say(Message::Update {
+            stream,
+            tip,
+            model: None,
+        });
+    }
+}
+
+/// A store that fails when told to.
+#[derive(Clone, Default)]
+pub struct Failing {
+    pub inner: Memory,
+    pub error: Rc<RefCell<Option<StoreError>>>,
+}
+
+impl Failing {
+    fn check(&self) -> Result<(), StoreError> {
+        self.error.borrow().clone().map_or(Ok(()), Err)
+    }
+}
+
+#[async_trait(?Send)]
+impl Store for Failing {
+    async fn commit(&self, change: Change) -> Result<(), StoreError> {
+        self.check()?;
+        self.inner.commit(change).await
+    }
+
+    async fn document(&self, stream: &StreamId) -> Result<Option<Stored>, StoreError> {
+        self.inner.document(stream).await
+    }
+
+    async fn record(&self, stream: &StreamId) -> Result<Option<Record>, StoreError> {
+        self.inner.record(stream).await
+    }
+
+    async fn block(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
+        self.inner.block(cid).await
+    }
+
+    async fn records(&self) -> Result<Vec<Record>, StoreError> {
+        self.inner.records().await
+    }
+
+    async fn usage(&self) -> Result<Usage, StoreError> {
+        self.check()?;
+        self.inner.usage().await
+    }
 }
