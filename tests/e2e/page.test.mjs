@@ -41,7 +41,7 @@ async function visit(options, story, { problems = false, hash = '' } = {}) {
 }
 
 const picture = (page, name) => page.screenshot({ path: path.join(pictures, `${name}.png`) })
-const standing = (page, state) => page.locator(`#state[data-state="${state}"]`).waitFor()
+const standing = (page, state, options) => page.locator(`#state[data-state="${state}"]`).waitFor(options)
 const open = async (page, { id }) => {
   await page.evaluate((id) => (location.hash = id), id)
   await page.locator(`article[data-id="${id}"]`).waitFor()
@@ -200,7 +200,8 @@ test('when everything goes away the page says so, reloads from its own copy and 
       await page.waitForFunction(() => navigator.serviceWorker.controller)
       await devnet.kill()
       try {
-        await standing(page, 'offline')
+        // By the socket's end, not by the next ping, which is up to 15 s away.
+        await standing(page, 'offline', { timeout: 8_000 })
         assert.match(await page.locator('#banner').textContent(), /No peer answers/)
         await page.locator(`#kept a[href="#${devnet.still.id}"]`).click()
         await page.locator(`article[data-id="${devnet.still.id}"]`).waitFor()
