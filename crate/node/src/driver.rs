@@ -28,6 +28,10 @@ use crate::store::{Record, Store, StoreError, Stored, Usage};
 
 /// Blocks being read for peers at once. The network has its own bound for each peer.
 pub const MAX_SERVING: usize = 256;
+/// Reads and writes of the store under way before the user's next list of documents is refused.
+pub const MAX_READS: usize = 1024;
+/// Longest sleep: a browser takes longer ones for none.
+pub const MAX_SLEEP: Duration = Duration::from_secs(600);
 /// Listeners to the node's events.
 pub const MAX_LISTENERS: usize = 64;
 
@@ -184,7 +188,10 @@ impl<S: Store> Driver<S> {
             .as_ref()
             .is_none_or(|(set_for, _)| *set_for != at)
         {
-            self.timer = Some((at, Delay::new(at.saturating_sub(self.started.elapsed()))));
+            self.timer = Some((
+                at,
+                Delay::new(at.saturating_sub(self.started.elapsed()).min(MAX_SLEEP)),
+            ));
         }
         let Some((_, delay)) = &mut self.timer else {
             return Poll::Pending;
@@ -235,6 +242,9 @@ impl<S: Store> Driver<S> {
                     self.followers.insert(id, writer);
                     self.documents.follow(id, stream, now);
                 }
+            }
+            Command::Records(reply) if self.reads.len() >= MAX_READS => {
+                let _ = reply.send(Err(NodeError::Busy));
             }
             Command::Records(reply) => {
                 let store = self.store.clone();

@@ -19,13 +19,11 @@ use ostrakon_protocol::id::{DocumentRef, StreamId};
 use crate::documents::{CallId, View, archive};
 use crate::driver::{self, Driver};
 use crate::error::NodeError;
-use crate::feed::{Reader, Writer, feed};
+use crate::feed::{Writer, feed};
 use crate::network::{Network, NetworkConfig};
 use crate::status::{NodeEvent, Status};
 use crate::store::{Record, Store};
 
-/// Commands that wait for the driver; the next ones wait at their callers.
-pub const MAX_COMMANDS: usize = 64;
 /// Events that wait for a slow listener; beyond it the oldest are lost.
 pub const MAX_EVENTS: usize = 256;
 
@@ -120,7 +118,8 @@ impl Node {
             blocks: usage.blocks,
             bytes: usage.bytes,
         }));
-        let (commands, receiver) = mpsc::channel(MAX_COMMANDS);
+        // One slot for each caller, who waits for the answer; how many may call is the machine's to say.
+        let (commands, receiver) = mpsc::channel(0);
         let (abandoned, gone) = mpsc::unbounded();
         let driver = Driver::new(network, around.store, receiver, gone, status.clone());
         let node = Node {
@@ -148,26 +147,16 @@ impl Node {
     /// A document as it is now, and after every change; asks the network for one that is not kept. A slow reader misses
     /// what lies between. Ends when the document is forgotten, the node stops, or too much is under way.
     pub fn follow(&self, stream: &StreamId) -> impl Stream<Item = Arc<View>> + use<> {
-        let node = self.clone();
-        let (stream, id) = (*stream, self.next_call());
-        let started = async move {
-            let (writer, reader) = feed(1);
-            let mut commands = node.commands.clone();
-            let abandon = Abandon {
-                id,
-                to: node.abandoned,
-            };
-            match commands.send(Command::Follow(id, stream, writer)).await {
-                Ok(()) => Followed {
-                    reader,
-                    _abandon: abandon,
-                }
-                .into_stream()
-                .left_stream(),
-                Err(_) => stream::empty().right_stream(),
-            }
+        let id = self.next_call();
+        let (writer, reader) = feed(1);
+        let abandon = Abandon {
+            id,
+            to: self.abandoned.clone(),
         };
-        stream::once(started).flatten()
+        self.tell(Command::Follow(id, *stream, writer));
+        stream::unfold((reader, abandon), |(mut reader, abandon)| async move {
+            Some((reader.next().await?, (reader, abandon)))
+        })
     }
 
     /// What is kept.
@@ -234,16 +223,11 @@ impl Node {
             .map(drop)
     }
 
-    /// What happens from now on, the current status first.
+    /// What happens from now on, the current status first. Ends when the node stops; at once if there are too many listeners.
     pub fn events(&self) -> impl Stream<Item = NodeEvent> + use<> {
-        let mut commands = self.commands.clone();
-        let started = async move {
-            let (writer, reader) = feed(MAX_EVENTS);
-            // Without a driver the writer is dropped, and the stream ends.
-            let _ = commands.send(Command::Listen(writer)).await;
-            reader
-        };
-        stream::once(started).flatten()
+        let (writer, reader) = feed(MAX_EVENTS);
+        self.tell(Command::Listen(writer));
+        reader
     }
 
     /// How the node is doing.
@@ -284,6 +268,12 @@ impl Node {
             .map_err(|_| NodeError::Stopped)
     }
 
+    /// A new handle has a slot of its own, so this never finds the queue full; without a driver the command is dropped,
+    /// and with it whatever waits for it ends.
+    fn tell(&self, command: Command) {
+        let _ = self.commands.clone().try_send(command);
+    }
+
     async fn call(&self, call: Call) -> Result<driver::Answer, NodeError> {
         let id = self.next_call();
         let (sender, receiver) = oneshot::channel();
@@ -306,19 +296,5 @@ impl Drop for Abandon {
     fn drop(&mut self) {
         // A driver that is gone needs no telling.
         let _ = self.to.unbounded_send(self.id);
-    }
-}
-
-/// A follower: as long as it lives, so does the call.
-struct Followed {
-    reader: Reader<Arc<View>>,
-    _abandon: Abandon,
-}
-
-impl Followed {
-    fn into_stream(self) -> impl Stream<Item = Arc<View>> {
-        stream::unfold(self, |mut followed| async move {
-            Some((followed.reader.next().await?, followed))
-        })
     }
 }

@@ -9,6 +9,7 @@
 //! is call: [`MAX_CALLS`]; memory holds [`MAX_OPEN`] documents, the rest is on disk.
 
 pub mod archive;
+mod commit;
 mod judge;
 mod open;
 mod strangers;
@@ -31,7 +32,7 @@ use open::{Doing, Job, Open};
 use strangers::Strangers;
 
 /// Documents in memory at once.
-pub const MAX_OPEN: usize = 64;
+pub const MAX_OPEN: usize = 256;
 /// Calls under way at once.
 pub const MAX_CALLS: usize = 1024;
 /// Things that wait their turn on one document.
@@ -63,7 +64,7 @@ pub struct View {
 /// Where a document's newest event came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// It was kept already.
+    /// It was kept already, or written here.
     Disk,
     /// It arrived since.
     Network,
@@ -344,13 +345,7 @@ impl Documents {
         }
         open.doing = Doing::Nothing;
         match read {
-            Err(error) => {
-                let calls: Vec<CallId> = self.calls_on(&stream).collect();
-                for id in calls {
-                    self.reply(id, Err(NodeError::Store(error.clone())));
-                }
-                self.close(&stream);
-            }
+            Err(error) => self.fail_open(stream, &error, now),
             Ok(None) => self.run(stream, now),
             Ok(Some(stored)) => {
                 let known = judge::stored(stored, now.unix_ms);

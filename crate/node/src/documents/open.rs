@@ -6,11 +6,12 @@ use std::sync::Arc;
 use cid::Cid;
 use libp2p::PeerId;
 use ostrakon_protocol::block::Block;
-use ostrakon_protocol::document::Document;
+use ostrakon_protocol::chain::ChainError;
 use ostrakon_protocol::id::{CommitId, StreamId};
-use ostrakon_protocol::refusal::Refusal;
+use ostrakon_protocol::refusal::{Reason, Refusal};
 
-use super::{CallId, Documents, Kind, MAX_OPEN, Now, Output, Reply, Source, View, judge};
+use super::commit::{Cause, Committing};
+use super::{CallId, Documents, Kind, MAX_OPEN, Now, Output, Reply, View, judge};
 use crate::error::NodeError;
 use crate::store::{Change, StoreError};
 use crate::sync::{Arrived, Failure, Verdict};
@@ -40,17 +41,18 @@ pub(super) enum Job {
     Export(CallId),
 }
 
-/// A verified document on its way to the store.
-pub(super) struct Committing {
-    view: View,
-    blocks: Vec<Block>,
-    cause: Cause,
+impl Job {
+    /// Who waits for it.
+    pub(super) fn call(&self) -> Option<CallId> {
+        match self {
+            Job::Arrived(_) => None,
+            Job::Submit(call, ..) | Job::Forget(call) | Job::Export(call) => Some(*call),
+        }
+    }
 }
 
-enum Cause {
-    /// A tip from the network, and what else is to be said of it.
-    Tip(Cid, Option<Refusal>, Verdict),
-    Submit(CallId),
+fn is_unlinked(refusal: &Refusal) -> bool {
+    matches!(*refusal.reason, Reason::Chain(ChainError::UnknownParent(_)))
 }
 
 fn no_version(stream: StreamId, commit: Cid) -> NodeError {
@@ -105,6 +107,20 @@ impl Documents {
         self.sync.unwant(stream);
     }
 
+    /// The store could not read a document. It can still be forgotten.
+    pub(super) fn fail_open(&mut self, stream: StreamId, error: &StoreError, now: Now) {
+        let Some(open) = self.open.get_mut(&stream) else {
+            return;
+        };
+        open.jobs.retain(|job| matches!(job, Job::Forget(_)));
+        let forgets: Vec<CallId> = open.jobs.iter().filter_map(Job::call).collect();
+        let calls: Vec<CallId> = self.calls_on(&stream).collect();
+        for id in calls.into_iter().filter(|id| !forgets.contains(id)) {
+            self.reply(id, Err(NodeError::Store(error.clone())));
+        }
+        self.run(stream, now);
+    }
+
     pub(super) fn calls_on(&self, stream: &StreamId) -> impl Iterator<Item = CallId> {
         let stream = *stream;
         self.calls
@@ -138,7 +154,7 @@ impl Documents {
         }
     }
 
-    fn answer_loads(&mut self, stream: &StreamId) {
+    pub(super) fn answer_loads(&mut self, stream: &StreamId) {
         let Some(view) = self.view(stream).cloned() else {
             return;
         };
@@ -195,6 +211,13 @@ impl Documents {
         let Some(open) = self.open.get(&stream) else {
             return;
         };
+        // What nobody waits for any more is not begun.
+        if job
+            .call()
+            .is_some_and(|call| !self.calls.contains_key(&call))
+        {
+            return;
+        }
         let held = open.view.clone();
         match job {
             Job::Arrived(arrived) => self.judge_arrived(stream, held, *arrived, now),
@@ -251,6 +274,8 @@ impl Documents {
             .is_some_and(|view| view.document.contains(&tip));
         let verdict = match &judged.refusal {
             Some(_) if incomplete => Verdict::Later,
+            // It was linked to a branch that is gone since.
+            Some(refusal) if is_unlinked(refusal) => Verdict::Later,
             None if known || judged.changed.is_some() => Verdict::Known,
             // Not valid, or one more branch that lost.
             _ => Verdict::Refused,
@@ -278,7 +303,7 @@ impl Documents {
         }
     }
 
-    fn loads_on(&self, stream: &StreamId) -> Vec<CallId> {
+    pub(super) fn loads_on(&self, stream: &StreamId) -> Vec<CallId> {
         let loads = |id: &CallId| {
             self.calls
                 .get(id)
@@ -287,114 +312,7 @@ impl Documents {
         self.calls_on(stream).filter(loads).collect()
     }
 
-    fn commit(
-        &mut self,
-        stream: StreamId,
-        held: Option<Arc<View>>,
-        next: Document,
-        blocks: &HashMap<Cid, Block>,
-        cause: Cause,
-        now: Now,
-    ) {
-        let old = held
-            .as_ref()
-            .map(|view| (&*view.document, view.record.bytes));
-        let Some((record, blocks)) = judge::record(stream, old, &next, blocks, now.unix_ms) else {
-            // A document that names blocks nobody saw is not kept.
-            tracing::error!(%stream, "a verified document lacks blocks");
-            return self.drop_cause(
-                stream,
-                cause,
-                StoreError::Corrupt("blocks are missing".to_owned()),
-                now,
-            );
-        };
-        let from = match cause {
-            Cause::Tip(..) => Source::Network,
-            Cause::Submit(_) => Source::Disk,
-        };
-        let view = View {
-            document: Arc::new(next),
-            record: record.clone(),
-            from,
-        };
-        if let Some(open) = self.open.get_mut(&stream) {
-            open.doing = Doing::Committing(Box::new(Committing {
-                view,
-                blocks: blocks.clone(),
-                cause,
-            }));
-            self.outputs
-                .push_back(Output::Commit(stream, Change::Put { record, blocks }));
-        }
-    }
-
-    /// The store has written, or not.
-    pub(super) fn finish(&mut self, stream: StreamId, written: Result<(), StoreError>, now: Now) {
-        let Some(open) = self.open.get_mut(&stream) else {
-            return;
-        };
-        match (std::mem::replace(&mut open.doing, Doing::Nothing), written) {
-            (Doing::Committing(committing), Ok(())) => {
-                let Committing {
-                    view,
-                    blocks,
-                    cause,
-                } = *committing;
-                let view = Arc::new(view);
-                let old = open.view.replace(view.clone());
-                let moved = old.is_none_or(|old| old.document.tip() != view.document.tip());
-                self.sync.hold(&stream, view.document.clone());
-                self.outputs.push_back(Output::Offer(blocks));
-                if moved {
-                    self.show(&view);
-                    self.outputs.push_back(Output::Changed(view.clone()));
-                }
-                match cause {
-                    Cause::Submit(call) => {
-                        if moved {
-                            self.outputs
-                                .push_back(Output::Update(stream, *view.document.tip()));
-                        }
-                        self.reply(call, Ok(Reply::Done));
-                    }
-                    Cause::Tip(tip, refusal, verdict) => {
-                        self.answer_loads(&stream);
-                        self.judged(stream, tip, refusal, verdict, now);
-                    }
-                }
-            }
-            (Doing::Committing(committing), Err(error)) => {
-                self.drop_cause(stream, committing.cause, error, now)
-            }
-            (Doing::Forgetting(call), Ok(())) => {
-                self.reply(call, Ok(Reply::Done));
-                let calls: Vec<CallId> = self.calls_on(&stream).collect();
-                for id in calls {
-                    self.reply(id, Err(NodeError::Forgotten(stream)));
-                }
-                self.close(&stream);
-            }
-            (Doing::Forgetting(call), Err(error)) => self.reply(call, Err(NodeError::Store(error))),
-            (doing, _) => open.doing = doing,
-        }
-    }
-
-    /// Nothing changed, because the store failed.
-    fn drop_cause(&mut self, stream: StreamId, cause: Cause, error: StoreError, now: Now) {
-        match cause {
-            Cause::Submit(call) => self.reply(call, Err(NodeError::Store(error))),
-            Cause::Tip(tip, ..) => {
-                tracing::warn!(%stream, %error, "a verified document could not be kept");
-                for id in self.loads_on(&stream) {
-                    self.reply(id, Err(NodeError::Store(error.clone())));
-                }
-                self.sync.judged(&stream, &tip, Verdict::Later, now.ticks);
-            }
-        }
-    }
-
-    fn judged(
+    pub(super) fn judged(
         &mut self,
         stream: StreamId,
         tip: Cid,

@@ -196,6 +196,12 @@ impl Sync {
         }
     }
 
+    /// Remembers nothing of a document any more.
+    pub fn forget(&mut self, stream: &StreamId) {
+        self.unwant(stream);
+        self.refused.forget(|(of, _), _| of == stream);
+    }
+
     /// Says what is held of a wanted document now.
     pub fn hold(&mut self, stream: &StreamId, document: Arc<Document>) {
         if let Some(want) = self.wants.get_mut(stream) {
@@ -328,7 +334,7 @@ impl Sync {
     /// A peer reads the topic: whatever is wanted is asked, and what nobody had may be there now.
     pub fn listens(&mut self, peer: PeerId, now: Duration) {
         self.listening.insert(peer);
-        self.refused.forget(|missing| *missing);
+        self.refused.forget(|_, missing| *missing);
         for want in self.wants.values_mut() {
             want.asks = 0;
             want.ask_at = Some(now);

@@ -71,8 +71,8 @@ impl<K: Ord + Clone, V> Remembered<K, V> {
             .map(|entry| &entry.value)
     }
 
-    pub(crate) fn forget(&mut self, mut which: impl FnMut(&V) -> bool) {
-        self.entries.retain(|_, entry| !which(&entry.value));
+    pub(crate) fn forget(&mut self, which: impl Fn(&K, &V) -> bool) {
+        self.entries.retain(|key, entry| !which(key, &entry.value));
     }
 }
 
@@ -109,7 +109,7 @@ mod tests {
         let mut remembered = Remembered::new(10);
         remembered.insert(1, true, SECOND * 2, SECOND);
         remembered.insert(2, false, SECOND * 2, SECOND);
-        remembered.forget(|value| *value);
+        remembered.forget(|_, value| *value);
         assert_eq!(
             (remembered.get(&1, SECOND), remembered.get(&2, SECOND)),
             (None, Some(&false))

@@ -1,0 +1,139 @@
+//! A verified document on its way into the store: written in one transaction, shown only after that.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cid::Cid;
+use ostrakon_protocol::block::Block;
+use ostrakon_protocol::document::Document;
+use ostrakon_protocol::id::StreamId;
+use ostrakon_protocol::refusal::Refusal;
+
+use super::open::Doing;
+use super::{CallId, Documents, Now, Output, Reply, Source, View, judge};
+use crate::error::NodeError;
+use crate::store::{Change, StoreError};
+use crate::sync::Verdict;
+
+/// A verified document on its way to the store.
+pub(super) struct Committing {
+    view: View,
+    blocks: Vec<Block>,
+    cause: Cause,
+}
+
+pub(super) enum Cause {
+    /// A tip from the network, and what else is to be said of it.
+    Tip(Cid, Option<Refusal>, Verdict),
+    Submit(CallId),
+}
+
+impl Documents {
+    pub(super) fn commit(
+        &mut self,
+        stream: StreamId,
+        held: Option<Arc<View>>,
+        next: Document,
+        blocks: &HashMap<Cid, Block>,
+        cause: Cause,
+        now: Now,
+    ) {
+        let old = held
+            .as_ref()
+            .map(|view| (&*view.document, view.record.bytes));
+        let Some((record, blocks)) = judge::record(stream, old, &next, blocks, now.unix_ms) else {
+            // A document that names blocks nobody saw is not kept.
+            tracing::error!(%stream, "a verified document lacks blocks");
+            return self.drop_cause(
+                stream,
+                cause,
+                StoreError::Corrupt("blocks are missing".to_owned()),
+                now,
+            );
+        };
+        let from = match cause {
+            Cause::Tip(..) => Source::Network,
+            Cause::Submit(_) => Source::Disk,
+        };
+        let view = View {
+            document: Arc::new(next),
+            record: record.clone(),
+            from,
+        };
+        if let Some(open) = self.open.get_mut(&stream) {
+            open.doing = Doing::Committing(Box::new(Committing {
+                view,
+                blocks: blocks.clone(),
+                cause,
+            }));
+            self.outputs
+                .push_back(Output::Commit(stream, Change::Put { record, blocks }));
+        }
+    }
+
+    /// The store has written, or not.
+    pub(super) fn finish(&mut self, stream: StreamId, written: Result<(), StoreError>, now: Now) {
+        let Some(open) = self.open.get_mut(&stream) else {
+            return;
+        };
+        match (std::mem::replace(&mut open.doing, Doing::Nothing), written) {
+            (Doing::Committing(committing), Ok(())) => {
+                let Committing {
+                    view,
+                    blocks,
+                    cause,
+                } = *committing;
+                let view = Arc::new(view);
+                let old = open.view.replace(view.clone());
+                let moved = old.is_none_or(|old| old.document.tip() != view.document.tip());
+                self.sync.hold(&stream, view.document.clone());
+                self.outputs.push_back(Output::Offer(blocks));
+                if moved {
+                    self.show(&view);
+                    self.outputs.push_back(Output::Changed(view.clone()));
+                }
+                match cause {
+                    Cause::Submit(call) => {
+                        if moved {
+                            self.outputs
+                                .push_back(Output::Update(stream, *view.document.tip()));
+                        }
+                        self.reply(call, Ok(Reply::Done));
+                    }
+                    Cause::Tip(tip, refusal, verdict) => {
+                        self.answer_loads(&stream);
+                        self.judged(stream, tip, refusal, verdict, now);
+                    }
+                }
+            }
+            (Doing::Committing(committing), Err(error)) => {
+                self.drop_cause(stream, committing.cause, error, now)
+            }
+            (Doing::Forgetting(call), Ok(())) => {
+                self.reply(call, Ok(Reply::Done));
+                let calls: Vec<CallId> = self.calls_on(&stream).collect();
+                for id in calls {
+                    self.reply(id, Err(NodeError::Forgotten(stream)));
+                }
+                self.close(&stream);
+                self.sync.forget(&stream);
+            }
+            (Doing::Forgetting(call), Err(error)) => self.reply(call, Err(NodeError::Store(error))),
+            (doing, _) => open.doing = doing,
+        }
+    }
+
+    /// Nothing changed, because the store failed.
+    fn drop_cause(&mut self, stream: StreamId, cause: Cause, error: StoreError, now: Now) {
+        match cause {
+            Cause::Submit(call) => self.reply(call, Err(NodeError::Store(error))),
+            Cause::Tip(tip, ..) => {
+                tracing::warn!(%stream, %error, "a verified document could not be kept");
+                for id in self.loads_on(&stream) {
+                    self.reply(id, Err(NodeError::Store(error.clone())));
+                }
+                self.sync.judged(&stream, &tip, Verdict::Later, now.ticks);
+            }
+        }
+    }
+}
