@@ -205,6 +205,8 @@ test('when everything goes away the page says so, reloads from its own copy and 
         assert.match(await page.locator('#banner').textContent(), /No peer answers/)
         await page.locator(`#kept a[href="#${devnet.still.id}"]`).click()
         await page.locator(`article[data-id="${devnet.still.id}"]`).waitFor()
+        await page.locator('#kept li').nth(1).waitFor()
+        await page.evaluate(() => scrollTo(0, 0))
         await picture(page, 'desktop-offline')
         await page.reload()
         await page.locator(`article[data-id="${devnet.still.id}"]`).waitFor()

@@ -10,6 +10,8 @@ import { count, errorWords, hashToRef, refToHash, shortId } from './words.js'
 const FETCH_MS = 20_000
 const RETRY_MS = 1500
 const LONGEST_RETRY_MS = 30_000
+/** Between two lists of what is kept. */
+const LIST_MS = 400
 /** Living documents change every few seconds; a screen reader hears of it this often. */
 const TELL_MS = 12_000
 
@@ -169,7 +171,8 @@ function show(doc: Document, ref: string): void {
   stage.replaceChildren(panel.element)
   document.title = `${offer?.title || shortId(doc.id)} · Ostrakon`
   panel.focus()
-  if (matchMedia('(max-width: 59.99rem)').matches) stage.scrollIntoView({ block: 'start' })
+  const narrow = matchMedia('(max-width: 59.99rem)').matches
+  if (narrow || stage.getBoundingClientRect().top < 0) stage.scrollIntoView({ block: 'start' })
   tell(`Opened, ${count(doc.log.length, 'event')}.`)
   paintLists()
   void refreshKept()
@@ -268,7 +271,7 @@ function complain(error: unknown): void {
 let refreshing: Promise<void> | undefined
 let stale = false
 
-/** Lists what is kept; many changes in a row cost one list a second. */
+/** Lists what is kept; many changes in a row cost few lists. */
 function refreshKept(): Promise<void> {
   stale = true
   refreshing ??= (async () => {
@@ -276,7 +279,7 @@ function refreshKept(): Promise<void> {
       stale = false
       documents = (await session.node?.documents.list().catch(() => undefined)) ?? documents
       paintLists()
-      await new Promise((resolve) => setTimeout(resolve, 1000))
+      await new Promise((resolve) => setTimeout(resolve, LIST_MS))
     }
     refreshing = undefined
   })()
