@@ -54,10 +54,13 @@ async function bindgen(file, to, dev) {
   await run('wasm-bindgen', ['--target', 'web', '--omit-default-module-path', '--out-name', 'ostrakon', '--out-dir', to, ...names, file])
 }
 
+// -Oz makes the module 6 % smaller on disk and 8 % larger on the wire: what it shares and reorders, brotli finds no more.
+const passes = ['--duplicate-function-elimination', '-O1', '--duplicate-function-elimination', '--memory-packing']
+
 async function optimise(from, to) {
-  note('optimising (about a minute)')
+  note('optimising (a quarter of a minute)')
   const wasmOpt = path.join(root, 'node_modules/binaryen/bin/wasm-opt')
-  await run(process.execPath, [wasmOpt, '-Oz', ...wasmFeatures.map((name) => `--enable-${name}`), from, '-o', to])
+  await run(process.execPath, [wasmOpt, ...passes, ...wasmFeatures.map((name) => `--enable-${name}`), from, '-o', to])
 }
 
 if (isMain(import.meta)) await main(() => buildWasm({ dev: process.argv.includes('--dev') }))
