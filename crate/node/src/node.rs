@@ -177,7 +177,8 @@ impl Node {
         self.call(Call::Forget(*stream)).await.map(drop)
     }
 
-    /// Keeps the documents that an archive's roots belong to, and announces them. A bad archive imports nothing.
+    /// Keeps the documents that an archive's roots belong to, and announces them. A bad archive imports nothing; if the
+    /// store fails, the documents before are kept whole.
     ///
     /// # Errors
     /// Those of [`archive::read`], [`NodeError::Store`].

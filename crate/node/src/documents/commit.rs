@@ -132,7 +132,7 @@ impl Documents {
                 for id in self.loads_on(&stream) {
                     self.reply(id, Err(NodeError::Store(error.clone())));
                 }
-                self.sync.judged(&stream, &tip, Verdict::Later, now.ticks);
+                self.judged(stream, tip, None, Verdict::Later, now);
             }
         }
     }
