@@ -1,4 +1,4 @@
-//! The documents of a node: load, follow, forget, export, submit. A state machine without I/O, like [`sync`](crate::sync)
+//! The documents of a node: load, follow, forget, export, submit. A state machine without I/O, like [`crate::sync`]
 //! which it drives: calls, news and answers of the store go in, answers and orders come out.
 //!
 //! There is one road to a [`View`]: blocks, walk, verification, one transaction. What comes from disk takes it again on
