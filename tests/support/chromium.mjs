@@ -38,6 +38,11 @@ export function launch(options = {}) {
   return chromium.launch({ executablePath: chromiumPath(), args, ...options })
 }
 
+/** Starts Chromium with a profile on disk, which goes with it: only there does the browser count what a site stores. */
+export function launchOnDisk() {
+  return chromium.launchPersistentContext('', { executablePath: chromiumPath(), args })
+}
+
 /**
  * A page in a fresh context (own storage), whose errors are gathered in `page.problems`: uncaught exceptions and
  * console errors, in order. Pass `context` to open another tab of the same origin and storage.

@@ -18,9 +18,12 @@ pub async fn identity(store: &IndexedDb) -> Result<Keypair, StoreError> {
         return Ok(kept);
     }
     let keypair = Keypair::generate_ed25519();
-    // An ed25519 key pair always has an encoding; without one this identity lasts as long as the tab.
-    if let Ok(secret) = keypair.to_protobuf_encoding() {
-        store.keep_secret(NAME, &secret).await?;
+    let Ok(secret) = keypair.to_protobuf_encoding() else {
+        return Ok(keypair);
+    };
+    match store.keep_secret(NAME, &secret).await {
+        // What can't be kept lasts as long as the tab: a full disk must not keep anyone from what is on it.
+        Ok(()) | Err(StoreError::Full(_)) => Ok(keypair),
+        Err(error) => Err(error),
     }
-    Ok(keypair)
 }

@@ -33,6 +33,8 @@ pub struct Walk {
 
 /// How far a walk came.
 #[derive(Clone, Debug)]
+// One is made for each walk that ends, and taken apart at once.
+#[allow(clippy::large_enum_variant)]
 pub enum Step {
     /// These blocks are wanted; with any of them the walk may go on. The first one it cannot do without for now, the
     /// others it will want soon.
