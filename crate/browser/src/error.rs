@@ -33,7 +33,9 @@ impl Failure {
                 "Forget documents, or ask the user for more room with navigator.storage.persist()."
             }
             "store-newer" => "Reload the page: a newer version of Ostrakon has been here.",
-            "store-gone" => "The site's data were deleted: stop the node and create it again.",
+            "store-gone" => {
+                "The site's data were deleted, or a newer version took them over: stop the node and create it again."
+            }
             "store-corrupt" => {
                 "Forget the document that the message names and load it again, or delete the database."
             }

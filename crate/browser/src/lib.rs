@@ -17,7 +17,7 @@
 //!   load(ref: string, timeoutMs: number, atTime?: number, signal?: AbortSignal): Promise<Document>
 //!   /** `onState` gets the current state first, then each change; a slow reader gets the latest, never a queue. Follows
 //!    *  the document, so a CommitID is refused (`invalid-id`). `onEnd` is called once: with an Error if the following
-//!    *  failed, with nothing if the node stopped; not after `stop()`. */
+//!    *  failed, with nothing if the node stopped or the document was forgotten; not after `stop()`. */
 //!   follow(ref: string, onState: (document: Document) => void, onEnd?: (error?: Error) => void): Following
 //!   documents(): Promise<DocumentSummary[]>
 //!   forget(id: string): Promise<void>
@@ -31,7 +31,7 @@
 //!
 //! interface StartOptions { network?: string /* 'local-1' */; peers?: string[]; name?: string /* database, 'ostrakon' */; agent?: string }
 //! type NodeEvent =
-//!   | { event: 'peer', data: { id: string, connected: boolean, address?: string } }
+//!   | { event: 'peer', data: { id: string, connected: boolean, address: string } }
 //!   | { event: 'status', data: Status }
 //!   | { event: 'document', data: { id: string, tip: string } }
 //! ```
@@ -40,7 +40,7 @@
 //! (`shapes.rs`); a `Document` carries data only, no methods. Every failure is an `Error` with `code`, `message` and,
 //! where something can be done, `hint`.
 //!
-//! A panic ends the module: the hook posts `{ event: 'crashed', data: { message } }` from a worker's global scope
+//! A panic ends the module: the hook posts `{ event: 'crashed', data: { code, message } }` from a worker's global scope
 //! (`self.postMessage`, seen by the page as a `message` event of the `Worker`) and writes it to the console; the call
 //! under way throws a `WebAssembly.RuntimeError`. Nothing in this module may be called afterwards.
 

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cid::Cid;
 use futures::future::{join, join_all};
+use futures::lock::Mutex;
 use js_sys::Uint8Array;
 use ostrakon_node::store::{Change, Record, Store, StoreError, Stored, Usage};
 use ostrakon_protocol::block::Block;
@@ -35,6 +36,8 @@ struct Inner {
     database: Option<Rexie>,
     finder: RefCell<Finder>,
     cache: RefCell<VecDeque<Cached>>,
+    /// Held while a block is looked up: a crowd of questions reads the index and each pack once, not each for itself.
+    looking: Mutex<()>,
 }
 
 impl Drop for Inner {
@@ -48,13 +51,12 @@ impl Drop for Inner {
 impl IndexedDb {
     /// Opens a database, making it if there is none. Fails with `store-newer` if a newer version of Ostrakon made it.
     pub async fn open(name: &str) -> Result<IndexedDb, StoreError> {
-        let database = Some(database::open(name).await?);
-        let (name, finder, cache) = (name.to_owned(), Default::default(), Default::default());
         Ok(IndexedDb(Rc::new(Inner {
-            name,
-            database,
-            finder,
-            cache,
+            database: Some(database::open(name).await?),
+            name: name.to_owned(),
+            finder: RefCell::default(),
+            cache: RefCell::default(),
+            looking: Mutex::default(),
         })))
     }
 
@@ -240,6 +242,7 @@ impl Inner {
     }
 
     async fn block(self: Rc<Self>, cid: Cid) -> Result<Option<Block>, StoreError> {
+        let _alone = self.looking.lock().await;
         // What the map says may be stale if another connection wrote; then it is read anew, once.
         for _ in 0..2 {
             if self.finder.borrow().find(&cid).is_none() && !self.finder.borrow().is_complete() {

@@ -183,6 +183,22 @@ async fn small_packs_are_merged_and_every_block_stays_findable() {
 }
 
 #[wasm_bindgen_test]
+async fn many_questions_at_once_are_all_answered() {
+    let name = fresh();
+    let store = IndexedDb::open(&name).await.unwrap();
+    let change = put(stream(1), (0..3_000).map(block).collect());
+    store.commit(change).await.unwrap();
+    drop(store);
+    let store = IndexedDb::open(&name).await.unwrap();
+    let blocks: Vec<Block> = (0..3_100).step_by(10).map(block).collect();
+    let questions = blocks.iter().map(|block| store.block(block.cid()));
+    let answers = futures::future::join_all(questions).await;
+    for (n, (answer, block)) in answers.into_iter().zip(blocks).enumerate() {
+        assert_eq!(answer.unwrap(), (n < 300).then_some(block), "{n}");
+    }
+}
+
+#[wasm_bindgen_test]
 async fn a_corrupt_pack_is_named_and_harms_nothing_else() {
     let name = fresh();
     let store = IndexedDb::open(&name).await.unwrap();
