@@ -8,8 +8,6 @@ const common = {
   context: here(),
   devtool: false,
   performance: { hints: false },
-  // The licences of what is bundled are the project's own.
-  optimization: { minimize: true },
 }
 
 /** The worker of the package: one file that loads nothing but the wasm module, whose address the page tells it. */

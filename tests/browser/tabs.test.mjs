@@ -30,7 +30,7 @@ async function withTabs(count, body) {
       await page.evaluate(async () => void (globalThis.node = await ostrakon.createNode()))
       tabs.push(page)
     }
-    await body(tabs)
+    await body(tabs, context)
     for (const page of tabs) assert.deepEqual(page.problems, [])
   } finally {
     await context.close()
@@ -141,4 +141,33 @@ test('what a closed tab had asked for ends with it', () =>
       await node.documents.list()
     })
     assert.equal(await spy.evaluate(() => replies), 1)
+  }))
+
+test('word of an owner that is no more misleads nobody for long', () =>
+  withTabs(2, async ([first, second]) => {
+    await first.evaluate(async () => node.importCar(await car('/cars/short')))
+    await first.evaluate(() => {
+      const status = { online: true, peers: [], documents: 0, blocks: 0, bytes: 0 }
+      new BroadcastChannel('ostrakon/ostrakon').postMessage({ from: 'ghost', owner: { wire: 1, network: 'local-1', ready: { peerId: 'ghost', status } } })
+    })
+    await second.waitForFunction((real) => node.peerId === real, await first.evaluate(() => node.peerId))
+    assert.equal(await second.evaluate(async (id) => (await node.load(id, { timeout: 5_000 })).log.length, short.id), 10)
+  }))
+
+test('a tab that meets an incompatible version of the package says so', () =>
+  withTabs(0, async (_, context) => {
+    const [other, page] = [await openPage(browser, undefined, { context }), await openPage(browser, undefined, { context })]
+    await ready(other, server.url)
+    await other.evaluate(
+      () =>
+        new Promise((held) => {
+          const channel = new BroadcastChannel('ostrakon/ostrakon')
+          channel.onmessage = () => channel.postMessage({ from: 'newer', owner: { wire: 1_000, something: 'else' } })
+          void navigator.locks.request('ostrakon/ostrakon', () => (held(), new Promise(() => {})))
+        }),
+    )
+    await ready(page, server.url)
+    const error = await page.evaluate(() => failure(ostrakon.createNode()))
+    assert.equal(error.code, 'other-version')
+    assert.match(error.hint, /other tabs/)
   }))

@@ -43,6 +43,7 @@ export class Client {
   #lastId = 0
   /** Why no call can be made any more. */
   #ended: OstrakonError | undefined
+  #stopping: Promise<void> | undefined
 
   constructor(
     private readonly spawn: () => Worker,
@@ -76,7 +77,11 @@ export class Client {
     return { cancel: () => abort.abort() }
   }
 
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    return (this.#stopping ??= this.#stop())
+  }
+
+  async #stop(): Promise<void> {
     if (this.#ended) return
     const stopped = new OstrakonError('stopped', 'the node was stopped')
     for (const call of [...this.#calls.values()]) call.settle(stopped)
@@ -192,7 +197,7 @@ export class Client {
       .catch(() => {}) // aborted: the page ended the worker itself
   }
 
-  /** The worker is of no more use. While it starts, that is for `open` or `#restart` to judge. */
+  /** The worker is of no more use. While it starts, that is for `open` or `#again` to judge. */
   #crashed(error: OstrakonError): void {
     const wasRunning = this.#running
     this.#discard()

@@ -55,7 +55,9 @@ export class NodeHandle implements T.Node {
     if (!(bytes instanceof Uint8Array || bytes instanceof ArrayBuffer || bytes instanceof Blob)) {
       throw new OstrakonError('invalid-argument', 'importCar takes a Uint8Array, an ArrayBuffer or a Blob')
     }
-    return this.#client.call('importCar', [bytes], options)
+    // Cloned on its way to the worker would be all of the memory that a view looks at.
+    const part = bytes instanceof Uint8Array && bytes.byteLength < bytes.buffer.byteLength
+    return this.#client.call('importCar', [part ? bytes.slice() : bytes], options)
   }
 
   exportCar(id: string, options?: T.CallOptions): Promise<Uint8Array> {

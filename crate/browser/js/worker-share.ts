@@ -6,8 +6,8 @@
 // sound because every call may be made twice. Only when an owner ends by a crash, which its last words tell, do calls
 // under way fail, so that a call that crashes the node is not carried from tab to tab.
 //
-// Each worker also holds a lock of its own for as long as it lives. Its page waits for that lock to learn of its death,
-// and so does the owner, to end what the dead worker had asked for.
+// Each worker also holds a lock of its own for as long as it lives. Its page waits for that lock to learn of its death; so
+// does the owner, to end what the dead worker had asked for; and so do the others for the owner's, to ask who is next.
 
 import { OstrakonError } from './error.js'
 import type { FromWorker, Ready, Reply, Request, StartOptions, ToWorker, WireError, WireEvent } from './wire.js'
@@ -40,7 +40,7 @@ export class Share {
     private readonly toPage: (message: FromWorker) => void,
     private readonly onFailure: (error: unknown) => void,
   ) {
-    this.#alive = `ostrakon/${options.name}/${this.#id}`
+    this.#alive = this.#lifeOf(this.#id)
     this.#channel = new BroadcastChannel(`ostrakon/${options.name}`)
     this.#channel.onmessage = ({ data }: MessageEvent<Message>) => this.#hear(data)
   }
@@ -117,7 +117,7 @@ export class Share {
   }
 
   #join(owner: string, { wire, network, ready }: { wire: number; network: string; ready: Ready }): void {
-    if (owner === this.#owner) return
+    if (owner === this.#owner || this.#local) return
     const { name } = this.options
     if (wire !== WIRE_VERSION) {
       return this.#fail(
@@ -136,6 +136,12 @@ export class Share {
     this.#owner = owner
     this.#settle(ready)
     for (const request of this.#open.values()) this.#forward(request)
+    // Word of an owner may arrive after its end, and its end may come with no word.
+    this.#atEndOf(owner, () => {
+      if (this.#owner !== owner) return
+      this.#owner = undefined
+      this.#say({ from: this.#id, hello: true })
+    })
   }
 
   #serve(client: string, call: ToWorker): void {
@@ -143,11 +149,10 @@ export class Share {
     if (!local) return
     if (!this.#watched.has(client)) {
       this.#watched.add(client)
-      const gone = () => {
+      this.#atEndOf(client, () => {
         this.#watched.delete(client)
         local.leave(client)
-      }
-      navigator.locks.request(`ostrakon/${this.options.name}/${client}`, { mode: 'shared' }, gone).catch(this.onFailure)
+      })
     }
     local.receive(client, call)
   }
@@ -166,6 +171,14 @@ export class Share {
 
   #announce(ready: Ready): void {
     this.#say({ from: this.#id, owner: { wire: WIRE_VERSION, network: this.options.network, ready } })
+  }
+
+  #lifeOf(worker: string): string {
+    return `ostrakon/${this.options.name}/${worker}`
+  }
+
+  #atEndOf(worker: string, then: () => void): void {
+    navigator.locks.request(this.#lifeOf(worker), { mode: 'shared' }, then).catch(this.onFailure)
   }
 
   #settle(ready: Ready): void {
