@@ -30,7 +30,7 @@ pub const MAX_EVENTS: usize = 256;
 /// Who this node is and whom it calls.
 #[derive(Clone)]
 pub struct NodeConfig {
-    /// The network's name, for example `local-1` (PROTOCOL 1.6).
+    /// The network's name, for example `local-1` (as js-ceramic names its topics).
     pub network: String,
     /// The key behind this node's peer id.
     pub keypair: Keypair,

@@ -52,7 +52,7 @@ impl TileMetadata {
 
 /// The init event of a new tile. `unique` must be random: it makes the document a new one.
 ///
-/// Returns the blocks in CAR order, the event last. Without content the event is one block and not signed (PROTOCOL 2.2).
+/// Returns the blocks in CAR order, the event last. Without content the event is one block and not signed.
 pub fn tile_init(
     signer: &Ed25519Signer,
     content: Option<Ipld>,
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::cbor;
 
-    /// PROTOCOL 11, vector 6.
+    /// Made by dids 5.0.3.
     #[test]
     fn the_envelope_of_a_known_seed_is_the_one_js_makes() {
         let signer = Ed25519Signer::from_seed(&[7; 32]);

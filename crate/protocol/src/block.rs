@@ -12,7 +12,7 @@ use cid::{Cid, Version};
 use multihash::Multihash;
 use sha2::{Digest, Sha256};
 
-/// Largest block of an event, in bytes (PROTOCOL 2.7; js-ceramic since 2020-12-09).
+/// Largest block of an event, in bytes (js-ceramic since 2020-12-09).
 pub const MAX_BLOCK_BYTES: usize = 256_000;
 
 /// Multicodec of plain DAG-CBOR: unsigned events, payloads, proofs, capabilities.

@@ -1,4 +1,4 @@
-//! CARv1 archives (PROTOCOL 2.6): how events travel in files and over HTTP.
+//! CARv1 archives (ipld.io, CARv1): how events travel in files and over HTTP.
 //!
 //! A CAR comes from a file or a stranger. It can claim frames of 2^60 bytes, end anywhere, hold blocks under wrong names,
 //! or repeat small frames without end. A frame may have [`MAX_FRAME_BYTES`], the header [`MAX_ROOTS`] roots, the whole
@@ -98,7 +98,7 @@ pub fn read(mut bytes: &[u8]) -> Result<Car, CarError> {
     Ok(car)
 }
 
-/// Writes an archive. The order of the blocks is the caller's; for one event it is fixed by PROTOCOL 2.6.
+/// Writes an archive. The order of the blocks is the caller's; for one event js-ceramic and ceramic-one fix it.
 pub fn write<'a>(roots: &[Cid], blocks: impl IntoIterator<Item = &'a Block>) -> Vec<u8> {
     let header = Ipld::Map(Map::from([
         (

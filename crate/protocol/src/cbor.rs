@@ -1,4 +1,4 @@
-//! The DAG-CBOR profile of Ceramic (PROTOCOL 2.1), as lenient and as strict as `@ipld/dag-cbor`.
+//! The DAG-CBOR profile of Ceramic (ipld.io, DAG-CBOR), as lenient and as strict as `@ipld/dag-cbor`.
 //!
 //! A hostile sender can nest without end, claim lengths that are not there, spell one number in many ways, or repeat a
 //! key. [`MAX_DEPTH`] bounds the nesting, [`MAX_ITEMS`] the values; nothing is reserved before its bytes were seen.

@@ -170,7 +170,7 @@ impl State {
         }
     }
 
-    /// Applies a time event (PROTOCOL §4.1, "all types").
+    /// Applies a time event (the same for every document type).
     pub(crate) fn anchor(&mut self, cid: Cid, prev: Option<Cid>, time: TimeStatus) {
         // Its time is also that of the events before it, back to the last time event.
         let waiting = self.log.iter_mut().rev();
@@ -194,7 +194,7 @@ impl State {
         }
     }
 
-    /// The state as js-ceramic serialises it (PROTOCOL §2.9).
+    /// The state as js-ceramic serialises it.
     pub fn to_json(&self) -> Value {
         let object = |map: &Map| to_json(&Ipld::Map(map.clone()));
         let mut state = JsonMap::new();

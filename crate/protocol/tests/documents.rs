@@ -135,7 +135,7 @@ fn compare(file: &str, left_out: impl Fn(&Case) -> Option<&'static str>) {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// Cases that need a schema, which the next issue brings.
+/// Cases that need a schema, which is not judged yet.
 const SCHEMA: [&str; 10] = [
     "schema/ok",
     "schema/genesis-violates",
@@ -289,7 +289,7 @@ fn permutations(tips: &[Cid]) -> Vec<Vec<Cid>> {
     permutations(rest).into_iter().flat_map(insert).collect()
 }
 
-/// Capabilities come with the next issue; until then nothing that needs one may pass.
+/// Capabilities are not judged yet: nothing that needs one may pass.
 #[test]
 fn what_needs_a_capability_is_refused_for_that_and_never_accepted() {
     let mut needed = 0;

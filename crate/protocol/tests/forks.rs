@@ -141,7 +141,7 @@ fn a_claimed_anchor_applies_but_shows_that_it_is_only_claimed() {
     assert_eq!(state["log"][2].get("timestamp"), None);
 }
 
-/// A deviation: in js such an anchor counts as the earliest possible and cuts the log off (PROTOCOL 6.2, trap 19).
+/// A deviation: in js such an anchor counts as the earliest possible and cuts the log off.
 #[test]
 fn an_anchor_that_the_chain_does_not_have_cuts_nothing_off() {
     let mut tile = Tile::new();
@@ -338,7 +338,7 @@ fn a_chain_of_more_bytes_than_can_be_held_is_refused() {
     assert_eq!(outcome.unwrap_err().code(), "chain-too-large");
 }
 
-/// A deviation: js keeps a half-applied patch in its content (PROTOCOL trap 43).
+/// A deviation: js keeps a half-applied patch in its content.
 #[test]
 fn a_rejected_patch_leaves_no_trace_in_the_state() {
     let mut tile = Tile::new();

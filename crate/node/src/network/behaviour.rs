@@ -42,7 +42,7 @@ impl Behaviour {
             .with_max_established_per_peer(Some(MAX_CONNECTIONS_PER_PEER))
             .with_max_pending_incoming(Some(MAX_PENDING))
             .with_max_pending_outgoing(Some(MAX_PENDING));
-        // The version js-ipfs, kubo and ceramic-one say (PROTOCOL 7.2).
+        // The version js-ipfs, kubo and ceramic-one say.
         let identify = identify::Config::new("ipfs/0.1.0".to_owned(), keypair.public())
             .with_agent_version(agent.to_owned())
             .with_cache_size(0);

@@ -64,7 +64,7 @@ pub const MAX_AGENT_BYTES: usize = 128;
 /// Who this node is and whom it calls.
 #[derive(Clone)]
 pub struct NetworkConfig {
-    /// The network's name, for example `local-1`; the topic is `/ceramic/<network>` (PROTOCOL 1.6).
+    /// The network's name, for example `local-1`; the topic is `/ceramic/<network>` (as js-ceramic names its topics).
     pub network: String,
     /// The key behind this node's peer id.
     pub keypair: Keypair,

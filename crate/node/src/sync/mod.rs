@@ -49,7 +49,7 @@ pub const MISSING_FOR: Duration = Duration::from_secs(3);
 pub const REFUSED_FOR: Duration = Duration::from_secs(600);
 /// Questions remembered to recognise their answers.
 pub const MAX_ASKED: usize = 1024;
-/// How long an answer may take (PROTOCOL 7.1).
+/// How long an answer may take (as js-ceramic).
 pub const ASKED_FOR: Duration = Duration::from_secs(60);
 /// Pause before a question is asked the second time; it doubles each time.
 pub const FIRST_PAUSE: Duration = Duration::from_secs(1);

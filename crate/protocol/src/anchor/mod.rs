@@ -1,4 +1,4 @@
-//! Time events: the proof, the path to it, and what a chain answered (PROTOCOL §5).
+//! Time events: the proof, the path to it, and what a chain answered.
 //!
 //! Anyone can write a time event. Its witness path, checked offline, shows that the event before it is under the root that
 //! the proof names; that a transaction carries this root only a blockchain can say. Until one was asked the time is

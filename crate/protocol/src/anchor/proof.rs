@@ -6,7 +6,7 @@ use super::AnchorError;
 use crate::event::Map;
 use crate::{Block, cbor, json};
 
-/// The proof block of a time event: which transaction is said to carry which root (PROTOCOL §5.1).
+/// The proof block of a time event: which transaction is said to carry which root.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proof {
     /// The root of the merkle tree.

@@ -1,4 +1,4 @@
-//! Judging one event after another (PROTOCOL §3.1).
+//! Judging one event after another.
 
 use std::sync::Arc;
 

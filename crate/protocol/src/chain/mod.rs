@@ -1,4 +1,4 @@
-//! From a tip back to the init event, and forward again: link, verify, choose, replay (PROTOCOL §3.1, §6).
+//! From a tip back to the init event, and forward again: link, verify, choose, replay (js-ceramic's stream loader).
 //!
 //! A hostile sender can announce tips that lead nowhere, to another document, or through millions of events, and can sign
 //! whatever it likes. A [`Walk`] ends after [`MAX_EVENTS`] events or [`MAX_CHAIN_BYTES`] bytes; it stops where a block is

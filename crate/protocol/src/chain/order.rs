@@ -1,4 +1,4 @@
-//! Which of two branches wins (PROTOCOL §6.2, rules 3 to 6).
+//! Which of two branches wins (js-ceramic's conflict resolution, since 3.0).
 //!
 //! Only valid events are compared. An anchor that nobody asked a chain about (*claimed*) makes no branch anchored, and does
 //! not make it longer either: else a stranger, who can write as many of them as he likes, could roll a document back.
@@ -14,8 +14,10 @@ pub(crate) struct Standing {
     anchored: Option<u64>,
     /// Events up to and including it; all if there is none.
     length: usize,
-    /// The bytes of the last CID, as JavaScript compares them.
+    /// The bytes of the last CID that counts, as JavaScript compares them.
     last: String,
+    /// The same of the last CID of all: between branches that differ in claimed anchors only.
+    end: String,
 }
 
 impl Standing {
@@ -25,9 +27,13 @@ impl Standing {
             anchored: None,
             length: 0,
             last: String::new(),
+            end: String::new(),
         };
         for (cid, mark) in events {
-            if standing.last.is_empty() {
+            if standing.end.is_empty() {
+                standing.end = js_text(cid);
+            }
+            if standing.last.is_empty() && mark != Mark::Claimed {
                 standing.last = js_text(cid);
             }
             match mark {
@@ -66,6 +72,7 @@ impl Ord for Standing {
         anchored
             .then_with(|| other.length.cmp(&self.length))
             .then_with(|| self.last.cmp(&other.last))
+            .then_with(|| self.end.cmp(&other.end))
     }
 }
 
@@ -124,6 +131,12 @@ mod tests {
             let better = standing(&[(255, Mark::Counts), (better, Mark::Counts)]);
             assert!(better < standing(&[(0, Mark::Counts), (worse, Mark::Counts)]));
         }
+    }
+
+    #[test]
+    fn a_stranger_cannot_decide_between_equals_with_a_claimed_anchor() {
+        let better = standing(&[(1, Mark::Counts)]);
+        assert!(better < standing(&[(2, Mark::Counts), (0, Mark::Claimed)]));
     }
 
     #[test]

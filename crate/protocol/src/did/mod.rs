@@ -3,7 +3,7 @@
 //! A hostile sender chooses every byte of a DID. [`MAX_DID_BYTES`] bounds it before base58, whose cost is quadratic,
 //! sees it. Nothing here looks at the network, so a DID cannot make a node fetch.
 //!
-//! The documents are those of key-did-resolver 4 and pkh-did-resolver 2 (PROTOCOL §3.3, §3.4), since what they list
+//! The documents are those of key-did-resolver 4 and pkh-did-resolver 2 (the did:key and did:pkh methods), since what they list
 //! decides which signatures js-ceramic accepts.
 
 mod coordinates;

@@ -1,4 +1,4 @@
-//! The rules of each document type: which transitions are valid (PROTOCOL §4). One file per type.
+//! The rules of each document type: which transitions are valid (as js-ceramic's handlers judge them). One file per type.
 //!
 //! Signatures, links and anchors are the same for all types and were checked before a rule is asked. A type that is not
 //! here is refused by name, never guessed at.

@@ -1,4 +1,4 @@
-//! Tiles: any JSON, changed by patches, with a controller that can pass it on (PROTOCOL §4.2, CIP-8).
+//! Tiles: any JSON, changed by patches, with a controller that can pass it on (CIP-8, as js-ceramic 6.11 judges it).
 
 use ipld_core::ipld::Ipld;
 

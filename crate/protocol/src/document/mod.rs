@@ -318,7 +318,7 @@ impl Document {
         self.blocks().iter().map(|block| *block.cid()).collect()
     }
 
-    /// The state at an event of the winning branch. Times that later anchors gave are kept (PROTOCOL §6.5).
+    /// The state at an event of the winning branch. Times that later anchors gave are kept (as js-ceramic does).
     pub fn at_commit(&self, commit: &Cid) -> Result<State, Refusal> {
         let mut log = self.state.log.iter();
         match log.position(|entry| entry.cid == *commit) {

@@ -4,7 +4,7 @@ use ipld_core::ipld::Ipld;
 use super::{Envelope, EventError, Map, link, take};
 use crate::{Block, cbor};
 
-/// A change to a document (PROTOCOL 2.3).
+/// A change to a document.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Data {
     /// Names the event.

@@ -5,7 +5,7 @@ use ipld_core::ipld::Ipld;
 use super::{EventError, Map};
 use crate::{Block, cbor};
 
-/// The JWS around a payload, as DAG-JOSE writes it (PROTOCOL 2.5).
+/// The JWS around a payload, as DAG-JOSE writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
     /// The block that is signed.

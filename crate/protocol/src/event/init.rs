@@ -4,7 +4,7 @@ use ipld_core::ipld::Ipld;
 use super::{Envelope, EventError, Map, take};
 use crate::{Block, cbor};
 
-/// The first event of a document (PROTOCOL 2.2).
+/// The first event of a document.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Init {
     /// Names the event and the document.

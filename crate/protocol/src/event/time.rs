@@ -4,7 +4,7 @@ use ipld_core::ipld::Ipld;
 use super::{EventError, Map, link, take};
 use crate::{Block, cbor};
 
-/// An anchor of the event before it (PROTOCOL 2.4).
+/// An anchor of the event before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Time {
     /// Names the event.

@@ -25,7 +25,7 @@ const STREAM_ID_CODEC: u64 = 0xce;
 /// Why something is not an id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
-    /// The text has no shape of PROTOCOL 1.3, or is too long.
+    /// The text has no shape of CIP-59, or is too long.
     #[error("not a document id")]
     Malformed,
     /// The id is not base36 with the prefix `k`.

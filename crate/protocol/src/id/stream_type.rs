@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// The type of a document, as its id carries it (PROTOCOL 1.4). Unknown codes are carried along; whoever must know the
+/// The type of a document, as its id carries it (CIP-59). Unknown codes are carried along; whoever must know the
 /// rules of the type refuses them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamType(u64);

@@ -10,7 +10,7 @@ fn stream() -> StreamId {
     StreamId::new(StreamType::TILE, INIT.parse().unwrap())
 }
 
-/// PROTOCOL 11, vector 1.
+/// Made by @ceramicnetwork/streamid 5.6 (1).
 #[test]
 fn a_stream_id_has_the_known_bytes_and_text() {
     let hex = "ce0100018501122054b36d564eadf2dc3fa62b5e34f05066ae8affd81eb965249639f0a755d1b3bc";
@@ -19,7 +19,7 @@ fn a_stream_id_has_the_known_bytes_and_text() {
     assert_eq!(stream().url(), format!("ceramic://{STREAM}"));
 }
 
-/// PROTOCOL 11, vector 2.
+/// Made by @ceramicnetwork/streamid 5.6 (2).
 #[test]
 fn the_version_at_the_init_event_is_written_as_a_single_0() {
     let commit = CommitId::new(stream(), *stream().init());
@@ -27,7 +27,7 @@ fn the_version_at_the_init_event_is_written_as_a_single_0() {
     assert_eq!(CommitId::from_bytes(&commit.to_bytes()), Ok(commit));
 }
 
-/// PROTOCOL 11, vector 3.
+/// Made by @ceramicnetwork/streamid 5.6 (3).
 #[test]
 fn a_commit_id_has_the_known_text() {
     let tip = "bagjqcgzaday6dzalvmy5ady2m5a5legq5zrbsnlxfc2bfxej532ds7htpova";
@@ -37,7 +37,7 @@ fn a_commit_id_has_the_known_text() {
     assert_eq!(text.parse(), Ok(commit));
 }
 
-/// PROTOCOL 11, vector 4: its CID has a hash code that was never registered.
+/// Made by @ceramicnetwork/streamid 5.6 (4): its CID has a hash code that was never registered.
 #[test]
 fn the_id_of_the_metamodel_is_read_and_written() {
     let bytes = HEXLOWER

@@ -1,4 +1,4 @@
-//! Signatures: JWS as Ceramic events carry them (PROTOCOL §2.5, §3.1, §3.2).
+//! Signatures: JWS as Ceramic events carry them (RFC 7515, as dids 5 verifies it).
 //!
 //! A hostile sender chooses the header, the signature and, through the `kid`, the key. [`MAX_PROTECTED_BYTES`] bounds
 //! the header before it is parsed; an algorithm is taken from a fixed list and must fit the kind of key; exactly one

@@ -150,7 +150,7 @@ fn signing_with_a_seed_gives_the_bytes_js_gives() {
     assert!(compared >= 3);
 }
 
-/// PROTOCOL §11 #6.
+/// Made by dids 5.0.3.
 #[test]
 fn the_seed_of_sevens_signs_as_published() {
     let signer = Ed25519Signer::from_seed(&[7; 32]);

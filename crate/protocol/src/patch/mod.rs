@@ -1,4 +1,4 @@
-//! The lenient JSON Patch dialect in which data events are written (PROTOCOL §4.1).
+//! The lenient JSON Patch dialect in which data events are written (fast-json-patch 3.1 without validation).
 //!
 //! It is what fast-json-patch 3.1 does with validation off; `tests/patch-dialect.json` holds what was seen when it ran.
 //! A missing `value` is JavaScript's `undefined`: a key so written disappears, a list item becomes `null`. JavaScript's

@@ -1,4 +1,4 @@
-//! The messages of the topic as js-ceramic writes and reads them (PROTOCOL 7.1): JSON text, checked field by field.
+//! The messages of the topic as js-ceramic 6.11 writes and reads them: JSON text, checked field by field.
 //!
 //! What a hostile sender can do: send long or deep JSON (refused beyond [`MAX_MESSAGE_BYTES`]; the parser bounds depth),
 //! name many tips in one response ([`MAX_TIPS`]), announce tips that do not exist (a tip is a hint, never believed).
@@ -233,7 +233,7 @@ impl Message {
 }
 
 /// The id of the query for a document: base64url of the sha2-256 multihash of the DAG-CBOR of
-/// `{typ: 1, stream: "<text>"}` (PROTOCOL 7.1). A pure function of the document, so every node asks under the same id.
+/// `{typ: 1, stream: "<text>"}` (js-ceramic's `pubsub-message`). A pure function of the document, so every node asks under the same id.
 pub fn query_id(stream: &StreamId) -> String {
     let question = BTreeMap::from([
         ("typ".to_owned(), Ipld::Integer(1)),

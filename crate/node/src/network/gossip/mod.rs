@@ -27,17 +27,17 @@ pub use self::message::{
     MAX_ID_BYTES, MAX_MESSAGE_BYTES, MAX_TIPS, Message, MessageError, query_id,
 };
 
-/// Largest gossipsub frame, several messages together, in bytes: what go-libp2p takes (PROTOCOL 7.1).
+/// Largest gossipsub frame, several messages together, in bytes: what go-libp2p takes.
 pub const MAX_FRAME_BYTES: usize = 1024 * 1024;
 /// How long a message id is remembered.
 pub const REMEMBERED: Duration = Duration::from_secs(120);
-/// Queries sent per second at most (PROTOCOL 7.1).
+/// Queries sent per second at most (as js-ceramic).
 pub const QUERIES_PER_SECOND: usize = 10;
-/// Queries that wait for their turn; beyond it they are refused (PROTOCOL 7.1).
+/// Queries that wait for their turn; beyond it they are refused (as js-ceramic).
 pub const QUERY_QUEUE: usize = 10 * QUERIES_PER_SECOND;
 /// Messages one neighbour may pass on per second; more counts as garbage. The busiest network there was had a tenth.
 pub const MESSAGES_PER_SECOND: u32 = 500;
-/// Announced tips that are remembered to drop repeats (PROTOCOL 7.1).
+/// Announced tips that are remembered to drop repeats (as js-ceramic).
 pub const TIPS_REMEMBERED: usize = 500;
 /// Score per squared piece of garbage: nine within a few seconds and the neighbour is ignored for a while.
 pub const GARBAGE_WEIGHT: f64 = -1.0;
@@ -47,7 +47,7 @@ const GARBAGE_DECAY: f64 = 0.97;
 /// Gossipsub, deaf to other topics.
 pub(super) type Gossipsub = gossipsub::Behaviour<IdentityTransform, WhitelistSubscriptionFilter>;
 
-/// The topic of a network (PROTOCOL 1.6).
+/// The topic of a network (as js-ceramic names its topics).
 pub(super) fn topic(network: &str) -> IdentTopic {
     IdentTopic::new(format!("/ceramic/{network}"))
 }
