@@ -1,6 +1,7 @@
 // The wasm module of the package: `node pkg-scripts/build-wasm.mjs [--dev]`. Release builds are optimised for size by the
 // wasm-opt of the npm packages, never one of the system, whose age may break the module; `--dev` is quick and large.
 import { copyFileSync, mkdirSync } from 'node:fs'
+import { homedir } from 'node:os'
 import path from 'node:path'
 import { isMain, main, note, output, root, run, step, Stop } from './lib/run.mjs'
 import { WASM, wasmCargo } from './lib/rust.mjs'
@@ -37,11 +38,15 @@ export async function buildBenchWasm() {
   if (!worked) note('unchanged')
 }
 
+// Panics name the file they are in; where this machine keeps it is nobody's business.
+const registry = path.join(process.env.CARGO_HOME ?? path.join(homedir(), '.cargo'), 'registry/src')
+const withoutPaths = ['--config', `target.${WASM}.rustflags=${JSON.stringify([`--remap-path-prefix=${registry}=crates`])}`]
+
 /** Returns the file that cargo made. */
 async function compile({ profile, features = [] }) {
   const wasm = wasmCargo()
   const more = features.length > 0 ? ['--features', features.join()] : []
-  await run(wasm.cargo, ['build', '--profile', profile, ...wasm.args, '-p', 'ostrakon-browser', '--lib', ...more], { env: wasm.env })
+  await run(wasm.cargo, ['build', '--profile', profile, ...withoutPaths, ...wasm.args, '-p', 'ostrakon-browser', '--lib', ...more], { env: wasm.env })
   const folder = profile === 'dev' ? 'debug' : profile
   return path.join(process.env.CARGO_TARGET_DIR ?? path.join(root, 'target'), WASM, folder, 'ostrakon_browser.wasm')
 }
