@@ -135,7 +135,13 @@ test('what a closed tab had asked for ends with it', () =>
     await first.evaluate(async () => node.importCar(await car('/cars/short?length=4')))
     await spy.waitForFunction(() => replies === 1)
     await second.close()
-    await first.waitForFunction(async () => (await navigator.locks.query()).held.length === 2)
+    // Left are the owner's lock and its life, for which its page waits: the owner has heard of the other's end.
+    await first.evaluate(async () => {
+      for (let alone = false; !alone; await new Promise((resolve) => setTimeout(resolve, 20))) {
+        const { held, pending } = await navigator.locks.query()
+        alone = held.length === 2 && pending.length === 1
+      }
+    })
     await first.evaluate(async () => {
       for (const length of [6, 8, 10]) await node.importCar(await car(`/cars/short?length=${length}`))
       await node.documents.list()
