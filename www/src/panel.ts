@@ -121,8 +121,8 @@ function legend(): HTMLElement {
     'ul',
     { class: 'legend' },
     item('init', 'init'),
-    item('data fired', 'data, dated by an anchor'),
-    item('data raw', 'data, not dated yet'),
+    item('data fired', 'data, under an anchor'),
+    item('data raw', 'data, no anchor yet'),
     item('time claimed', 'time, claimed'),
     item('time proven', 'time, proven by a blockchain'),
   )

@@ -29,6 +29,12 @@ impl Failure {
 
     fn hint(&self) -> Option<&'static str> {
         Some(match self.code {
+            "invalid-id" => "A StreamID, a CommitID or a ceramic:// address of one is wanted.",
+            "offline" => "Give createNode a peer's address, or wait until status.online is true.",
+            "not-found" => "No peer here holds this document: check its id and the network's name.",
+            "needs-schema" | "needs-capability" | "unsupported-type" | "did-method" => {
+                "This version verifies tiles without a schema, signed by the did:key that controls them."
+            }
             "store-full" => {
                 "Forget documents, or ask the user for more room with navigator.storage.persist()."
             }
