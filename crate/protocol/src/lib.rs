@@ -27,6 +27,7 @@
 pub mod anchor;
 pub mod author;
 pub mod block;
+pub mod cacao;
 pub mod car;
 pub mod cbor;
 pub mod chain;

@@ -4,7 +4,8 @@ use std::fmt;
 
 use cid::Cid;
 
-use crate::anchor::AnchorError;
+use crate::anchor::{AnchorError, Proof};
+use crate::cacao::CacaoError;
 use crate::chain::ChainError;
 use crate::doctype::RuleError;
 use crate::event::EventError;
@@ -66,6 +67,9 @@ pub enum Reason {
     /// The signature is bad.
     #[error(transparent)]
     Signature(#[from] JoseError),
+    /// The capability is bad, or does not allow this.
+    #[error(transparent)]
+    Capability(#[from] CacaoError),
     /// The anchor is bad.
     #[error(transparent)]
     Anchor(#[from] AnchorError),
@@ -93,6 +97,7 @@ impl Reason {
             Self::Chain(error) => error.code(),
             Self::Unreadable(error) => error.code(),
             Self::Signature(error) => error.code(),
+            Self::Capability(error) => error.code(),
             Self::Anchor(error) => error.code(),
             Self::Rule(error) => error.code(),
             Self::Patch(error) => error.code(),
@@ -106,19 +111,37 @@ impl Reason {
 /// What must be known beyond the event's own blocks before it can be judged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Need {
-    /// A capability (CACAO), by its block.
-    #[error("the capability {0} must be checked first")]
+    /// A capability (CACAO), by its block, which nobody has.
+    #[error("the capability {0} is missing")]
     Capability(Cid),
+    /// A transaction, by the chain's CAIP-2 name and by its own: when it was mined decides whether a capability was still
+    /// valid, and nobody asked.
+    #[error("the chain {chain_id} must be asked about the transaction {tx_hash} first")]
+    Transaction {
+        /// The chain.
+        chain_id: String,
+        /// The transaction.
+        tx_hash: Cid,
+    },
     /// A schema, by the version of the tile that holds it.
     #[error("the schema {0} must be loaded first")]
     Schema(Box<CommitId>),
 }
 
 impl Need {
+    /// To hear from the chain about an anchor.
+    pub(crate) fn transaction(proof: &Proof) -> Self {
+        Self::Transaction {
+            chain_id: proof.chain_id.clone(),
+            tx_hash: proof.tx_hash,
+        }
+    }
+
     /// A stable name of the need.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Capability(_) => "needs-capability",
+            Self::Transaction { .. } => "needs-transaction",
             Self::Schema(_) => "needs-schema",
         }
     }

@@ -8,6 +8,7 @@ use serde_json::{Map as JsonMap, Value, json};
 
 use crate::StreamType;
 use crate::anchor::Proof;
+use crate::cacao::Capability;
 use crate::event::Map;
 use crate::json::to_json;
 use crate::patch::Content;
@@ -72,16 +73,21 @@ pub struct LogEntry {
     pub prev: Option<Cid>,
     /// The DID whose signature was verified.
     pub signer: Option<Arc<str>>,
+    /// The capability that the event names.
+    pub capability: Option<Arc<Capability>>,
+    /// Whether the signer wrote in the controller's name, by that capability. Else it is the controller.
+    pub delegated: bool,
     /// Its time: that of the first time event at or after it.
     pub time: TimeStatus,
 }
 
 impl LogEntry {
-    /// What was checked of this event, in the order it was: `hash`, `link`, `signature`, `rules`, `witness-path`,
-    /// `transaction`.
+    /// What was checked of this event, in the order it was: `hash`, `link`, `signature`, `capability`, `rules`,
+    /// `witness-path`, `transaction`.
     pub fn verified(&self) -> Vec<&'static str> {
         let mut checks = vec!["hash", "link"];
         checks.extend(self.signer.as_ref().map(|_| "signature"));
+        checks.extend(self.delegated.then_some("capability"));
         match (self.kind, &self.time) {
             (Kind::Time, TimeStatus::Proven { .. }) => {
                 checks.extend(["witness-path", "transaction"]);
@@ -183,6 +189,8 @@ impl State {
             kind: Kind::Time,
             prev,
             signer: None,
+            capability: None,
+            delegated: false,
             time,
         });
         self.anchored = true;
@@ -232,8 +240,14 @@ impl State {
         );
         let entry = |entry: &LogEntry| {
             let mut shown = json!({ "cid": entry.cid.to_string(), "type": entry.kind as u8 });
-            if let (Some(unix), Value::Object(shown)) = (entry.time.unix(), &mut shown) {
-                shown.insert("timestamp".to_owned(), unix.into());
+            if let Value::Object(shown) = &mut shown {
+                let mut set = |name: &str, value: Option<Value>| {
+                    shown.extend(value.map(|value| (name.to_owned(), value)));
+                };
+                set("timestamp", entry.time.unix().map(Value::from));
+                let capability = entry.capability.as_ref();
+                let expires = capability.and_then(|capability| capability.expires());
+                set("expirationTime", expires.map(Value::from));
             }
             shown
         };

@@ -7,8 +7,10 @@ mod common;
 use std::collections::HashMap;
 
 use common::{Input, inputs};
+use ostrakon_protocol::cacao::Capability;
 use ostrakon_protocol::event::{self, Decoded, Envelope, Signature};
 use ostrakon_protocol::{Block, CommitId, DocumentRef, StreamId, car, cbor, json};
+use serde_json::Value;
 
 /// Some blocks of each kind.
 fn samples() -> Vec<Vec<u8>> {
@@ -130,4 +132,42 @@ fn events_are_read_or_refused_and_need_nothing_but_their_payload() {
             }
         }
     });
+}
+
+#[test]
+fn capabilities_are_read_or_refused_and_damage_never_passes_for_another_issuer() {
+    let file: Value = serde_json::from_str(include_str!("cacao-kinds.json")).unwrap();
+    let cases = file["cases"].as_array().unwrap().iter();
+    let samples: Vec<Vec<u8>> = cases
+        .filter(|case| case["name"].as_str().unwrap().ends_with("/all fields"))
+        .map(|case| common::base64(&case["block"]))
+        .collect();
+    assert_eq!(samples.len(), 5);
+    let issuers: Vec<String> = samples
+        .iter()
+        .map(|bytes| {
+            let block = Block::dag_cbor(bytes.clone()).unwrap();
+            Capability::read(block).unwrap().issuer().to_owned()
+        })
+        .collect();
+    bolero::check!()
+        .with_type::<(Input, u64)>()
+        .for_each(|(input, at)| {
+            for bytes in inputs(&samples, input) {
+                let block = Block::dag_cbor(bytes).unwrap();
+                match Capability::read(block) {
+                    Ok(capability) => {
+                        if capability.verify().is_ok() {
+                            // Ethereum's addresses may change their case, and the namespace of an account is not signed.
+                            let address = |did: &str| did.rsplit(':').next().map(str::to_lowercase);
+                            let issuer = address(capability.issuer());
+                            assert!(issuers.iter().any(|known| address(known) == issuer));
+                        }
+                        let valid = capability.valid_at(*at).is_ok();
+                        assert!(!valid || *at <= capability.valid_until());
+                    }
+                    Err(error) => assert!(error.code().starts_with("cacao-")),
+                }
+            }
+        });
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Link;
 use crate::anchor::{AnchorAnswer, AnchorError};
+use crate::cacao::{CacaoError, Capability, Deed, Standing};
 use crate::doctype::{DocumentType, RuleError};
 use crate::document::World;
 use crate::event::{Data, Event, Init, Time};
@@ -15,73 +16,146 @@ use crate::{Cid, StreamId};
 /// Events whose signatures are verified together, before the first of them is judged.
 pub(crate) const BATCH: usize = 32;
 
-/// Who signed an event, `None` if it is not signed. Whether they may is judged later.
-pub(crate) fn signature(link: &Link) -> Option<Result<Signer, JoseError>> {
+/// A verified signature. Whether the signer may write is judged later.
+pub(crate) struct Signed {
+    signer: Signer,
+    /// What was signed.
+    payload: Cid,
+}
+
+/// Verifies the signature of an event; `None` if it is not signed.
+pub(crate) fn signature(link: &Link) -> Option<Result<Signed, JoseError>> {
     let envelope = link.envelope()?;
     Some(match envelope {
-        Ok(envelope) => verify_envelope(&envelope),
+        Ok(envelope) => verify_envelope(&envelope).map(|signer| Signed {
+            signer,
+            payload: envelope.payload,
+        }),
         Err(_) => Err(JoseError::Format("the envelope cannot be read")),
     })
 }
 
-/// The verified signer of an event that `controller` must have signed.
-pub(crate) fn authority(
-    signature: Option<&Result<Signer, JoseError>>,
-    controller: Option<&str>,
-) -> Result<Arc<str>, Reason> {
-    let signer = match signature {
-        None => return Err(RuleError::Unsigned.into()),
-        Some(Err(error)) => return Err(error.clone().into()),
-        Some(Ok(signer)) => signer,
-    };
-    let controller = controller.ok_or(RuleError::ControllerCount(0))?;
-    if let Some(capability) = signer.cap {
-        return Err(Need::Capability(capability).into());
+/// Who wrote an event, once that was verified. Whether a capability was valid at the time is judged with the anchors.
+#[derive(Clone, Debug)]
+pub(crate) struct Author {
+    /// The DID that signed.
+    pub(crate) signer: Arc<str>,
+    /// The capability that the event names.
+    pub(crate) capability: Option<Arc<Capability>>,
+    /// Whether the signer needs it to write for the controller.
+    standing: Standing,
+}
+
+impl Author {
+    /// The last second, in unix time, at which its capability is valid.
+    pub(crate) fn expires(&self) -> u64 {
+        self.mandate().map_or(u64::MAX, Capability::valid_until)
     }
-    match signer.did == controller {
-        true => Ok(controller.into()),
-        false if controller.starts_with("did:key:") => Err(RuleError::WrongSigner {
-            signer: signer.did.clone(),
-            controller: controller.to_owned(),
+
+    /// The capability that must be valid at the time of the event.
+    pub(crate) fn mandate(&self) -> Option<&Capability> {
+        match self.standing {
+            Standing::Delegate => self.capability.as_deref(),
+            Standing::Controller => None,
         }
-        .into()),
-        false => Err(RuleError::UnsupportedDid(controller.to_owned()).into()),
     }
 }
 
-/// The state after an init event whose signature was verified before.
-pub(crate) fn begin(
+/// Who wrote an event that `controller`, or someone with a capability of theirs, must have signed. `model` is that of a
+/// model instance. That a capability has begun is judged here: what no anchor can show to be late.
+pub(crate) fn author(
+    stream: &StreamId,
+    model: Option<&StreamId>,
+    controller: Option<&str>,
+    link: &Link,
+    signature: Option<&Result<Signed, JoseError>>,
+    world: &World,
+) -> Result<Author, Reason> {
+    let Signed { signer, payload } = match signature {
+        Some(Ok(signed)) => signed,
+        Some(Err(error)) => return Err(error.clone().into()),
+        None => return Err(RuleError::Unsigned.into()),
+    };
+    let controller = controller.ok_or(RuleError::ControllerCount(0))?;
+    let (capability, standing) = match (signer.cap, &link.capability) {
+        (None, _) => (None, own(&signer.did, controller)?),
+        (Some(_), Some(capability)) => {
+            let capability = capability.clone()?;
+            let deed = Deed {
+                signer: &signer.did,
+                controller,
+                stream,
+                payload,
+                model,
+            };
+            let standing = capability.allows(&deed)?;
+            (Some(capability), standing)
+        }
+        (Some(cid), None) => return Err(Need::Capability(cid).into()),
+    };
+    let author = Author {
+        signer: signer.did.as_str().into(),
+        capability,
+        standing,
+    };
+    match author.mandate().map(|mandate| mandate.valid_at(world.now)) {
+        Some(Err(CacaoError::NotYet)) => Err(CacaoError::NotYet.into()),
+        _ => Ok(author),
+    }
+}
+
+/// Without a capability the controller must have signed.
+fn own(signer: &str, controller: &str) -> Result<Standing, RuleError> {
+    let resolves = |did: &str| {
+        ["did:key:", "did:pkh:"]
+            .iter()
+            .any(|it| did.starts_with(it))
+    };
+    match signer == controller {
+        true => Ok(Standing::Controller),
+        false if resolves(controller) => Err(RuleError::WrongSigner {
+            signer: signer.to_owned(),
+            controller: controller.to_owned(),
+        }),
+        false => Err(RuleError::UnsupportedDid(controller.to_owned())),
+    }
+}
+
+/// The state after an init event whose author, if it is signed, was verified.
+pub(crate) fn init(
     rules: &dyn DocumentType,
     init: &Init,
-    signer: Option<Arc<str>>,
+    author: Option<&Author>,
 ) -> Result<State, Reason> {
     let mut state = rules.init(init)?;
-    state.log.push(LogEntry {
-        cid: init.cid,
-        kind: Kind::Init,
-        prev: None,
-        signer,
-        time: TimeStatus::None,
-    });
+    state.log.push(entry(init.cid, Kind::Init, None, author));
     Ok(state)
 }
 
-/// Applies a change whose signature was verified. On an error the state is what it was.
+/// Applies a change whose author was verified. On an error the state is what it was.
 pub(crate) fn change(
     rules: &dyn DocumentType,
     state: &mut State,
     data: &Data,
-    signer: Option<Arc<str>>,
+    author: Option<&Author>,
 ) -> Result<(), Reason> {
     rules.data(state, data)?;
-    state.log.push(LogEntry {
-        cid: data.cid,
-        kind: Kind::Data,
-        prev: Some(data.prev),
-        signer,
-        time: TimeStatus::None,
-    });
+    state
+        .log
+        .push(entry(data.cid, Kind::Data, Some(data.prev), author));
     Ok(())
+}
+
+fn entry(cid: Cid, kind: Kind, prev: Option<Cid>, author: Option<&Author>) -> LogEntry {
+    LogEntry {
+        cid,
+        kind,
+        prev,
+        signer: author.map(|author| author.signer.clone()),
+        capability: author.and_then(|author| author.capability.clone()),
+        delegated: author.is_some_and(|author| author.mandate().is_some()),
+        time: TimeStatus::None,
+    }
 }
 
 /// The time of a time event, if it is valid.

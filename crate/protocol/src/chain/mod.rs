@@ -16,6 +16,7 @@ use cid::Cid;
 
 use crate::anchor::{AnchorError, Proof};
 use crate::block::DAG_JOSE;
+use crate::cacao::Capability;
 use crate::event::{Decoded, Envelope, Event, EventError, decode};
 use crate::refusal::Reason;
 use crate::{Block, Blocks, StreamId};
@@ -70,6 +71,8 @@ pub(crate) struct Link {
     pub(crate) prev: Option<Cid>,
     /// Only of a time event: the proof, if the witness path leads from it to the event before.
     pub(crate) witness: Option<Result<Arc<Proof>, AnchorError>>,
+    /// Only of an event that names a capability: what was read of it.
+    pub(crate) capability: Option<Result<Arc<Capability>, Reason>>,
     /// In CAR order.
     pub(crate) blocks: Vec<Block>,
 }

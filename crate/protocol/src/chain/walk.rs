@@ -1,4 +1,6 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use cid::Cid;
 
@@ -6,8 +8,13 @@ use super::{Chain, ChainError, Link};
 use crate::StreamId;
 use crate::anchor::{AnchorError, Found, Witness};
 use crate::block::{Block, Blocks};
+use crate::cacao::Capability;
 use crate::document::Document;
-use crate::event::{Decoded, Event, Time, decode};
+use crate::event::{Decoded, Envelope, Event, Time, decode};
+use crate::refusal::{Need, Reason};
+
+/// A capability as it was read, or why it could not be.
+type Read = Result<Arc<Capability>, Reason>;
 
 /// Most events of one branch. The longest documents known have a few thousand.
 pub const MAX_EVENTS: usize = 65_536;
@@ -27,6 +34,8 @@ pub struct Walk {
     pending: Option<(Block, Time, Witness)>,
     /// Newest first.
     links: Vec<Link>,
+    /// One serves many events.
+    capabilities: HashMap<Cid, Read>,
     bytes: usize,
     absent: HashSet<Cid>,
 }
@@ -51,6 +60,7 @@ impl Walk {
             cursor: tip,
             pending: None,
             links: Vec::new(),
+            capabilities: HashMap::new(),
             bytes: 0,
             absent: HashSet::new(),
         }
@@ -61,8 +71,8 @@ impl Walk {
         self.links.len()
     }
 
-    /// Nobody has this block. The walk does without it if it is only part of a witness path, which makes that anchor
-    /// invalid; otherwise it fails when it gets there.
+    /// Nobody has this block. The walk does without it if it is only part of a witness path or a capability, which makes
+    /// that event invalid; otherwise it fails when it gets there.
     pub fn absent(&mut self, cid: &Cid) {
         self.absent.insert(*cid);
     }
@@ -80,7 +90,8 @@ impl Walk {
             if let Some((root, time, witness)) = self.pending.take()
                 && let Some(need) = self.witness(root, time, witness, blocks)?
             {
-                return Ok(self.need(need, blocks, known));
+                let prev = self.pending.as_ref().map(|(_, time, _)| time.prev);
+                return Ok(self.need(need, prev, blocks, known));
             }
             if known.is_some_and(|known| known.contains(&self.cursor)) {
                 return Ok(self.done(Some(self.cursor)));
@@ -108,6 +119,12 @@ impl Walk {
                     });
                 }
             };
+            let capability = match self.capability(&event, blocks, known) {
+                ControlFlow::Continue(capability) => capability,
+                ControlFlow::Break(need) => {
+                    return Ok(self.need(need, event.prev().copied(), blocks, known));
+                }
+            };
             let is_init = self.cursor == *self.stream.init();
             match event {
                 Event::Time(time) if !is_init => {
@@ -115,10 +132,10 @@ impl Walk {
                     self.pending = Some((root, time, witness));
                 }
                 Event::Data(_) | Event::Unreadable(_) if !is_init => {
-                    self.signed(&event, root, blocks)?;
+                    self.signed(&event, capability, root, blocks)?;
                 }
                 Event::Init(_) if is_init => {
-                    self.signed(&event, root, blocks)?;
+                    self.signed(&event, capability, root, blocks)?;
                     return Ok(self.done(None));
                 }
                 _ => return Err(ChainError::WrongDocument(self.cursor)),
@@ -126,10 +143,37 @@ impl Walk {
         }
     }
 
-    /// Takes an event whose blocks are its payload, if it is signed, and itself.
+    /// The capability that an event names, if any; each is read once. Or the block to wait for.
+    fn capability(
+        &mut self,
+        event: &Event,
+        blocks: &dyn Blocks,
+        known: Option<&Document>,
+    ) -> ControlFlow<Cid, Option<Read>> {
+        let Some(cid) = event.envelope().and_then(Envelope::capability) else {
+            return ControlFlow::Continue(None);
+        };
+        if let Some(read) = self.capabilities.get(&cid) {
+            return ControlFlow::Continue(Some(read.clone()));
+        }
+        let verified = known.and_then(|known| known.capability(&cid));
+        let read = match (verified, self.find(&cid, blocks)) {
+            (Some(verified), _) => Ok(verified),
+            (None, Found::Wait) => return ControlFlow::Break(cid),
+            (None, Found::Absent) => Err(Need::Capability(cid).into()),
+            (None, Found::Block(block)) => {
+                Capability::read(block).map(Arc::new).map_err(Reason::from)
+            }
+        };
+        self.capabilities.insert(cid, read.clone());
+        ControlFlow::Continue(Some(read))
+    }
+
+    /// Takes an event whose blocks are its capability, if it names one, its payload, if it is signed, and itself.
     fn signed(
         &mut self,
         event: &Event,
+        capability: Option<Read>,
         root: Block,
         blocks: &dyn Blocks,
     ) -> Result<(), ChainError> {
@@ -139,7 +183,12 @@ impl Walk {
             cid: self.cursor,
             prev: event.prev().copied(),
             witness: None,
-            blocks: payload.into_iter().chain([root]).collect(),
+            blocks: (capability.iter().flatten())
+                .map(|capability| capability.block().clone())
+                .chain(payload)
+                .chain([root])
+                .collect(),
+            capability,
         };
         self.count(link.bytes())?;
         self.cursor = link.prev.unwrap_or(self.cursor);
@@ -167,6 +216,7 @@ impl Walk {
             cid: time.cid,
             prev: Some(time.prev),
             witness: Some(outcome),
+            capability: None,
             blocks: std::iter::once(root).chain(witness.blocks).collect(),
         };
         self.count(link.bytes())?;
@@ -175,12 +225,17 @@ impl Walk {
         Ok(None)
     }
 
-    /// While a witness block is awaited, the event before can be fetched as well.
-    fn need(&self, witness: Cid, blocks: &dyn Blocks, known: Option<&Document>) -> Step {
-        let mut need = vec![witness];
-        let prev = self.pending.as_ref().map(|(_, time, _)| &time.prev);
+    /// While a block beside the way is awaited, the event before can be fetched as well.
+    fn need(
+        &self,
+        beside: Cid,
+        prev: Option<Cid>,
+        blocks: &dyn Blocks,
+        known: Option<&Document>,
+    ) -> Step {
+        let mut need = vec![beside];
         need.extend(prev.filter(|prev| {
-            **prev != witness
+            *prev != beside
                 && matches!(self.find(prev, blocks), Found::Wait)
                 && !known.is_some_and(|known| known.contains(prev))
         }));

@@ -19,7 +19,11 @@ pub(super) fn methods(account: &str) -> Result<Vec<VerificationMethod>, DidError
         "blockchainAccountId",
         "EcdsaSecp256k1RecoveryMethod2020",
     )];
-    match namespace(account).ok_or(DidError::Account("not namespace:reference:address"))? {
+    let parsed = Account::parse(account);
+    match parsed
+        .ok_or(DidError::Account("not namespace:reference:address"))?
+        .namespace
+    {
         "eip155" | "bip122" => {}
         "tezos" => methods.push(entry("TezosMethod2021", "TezosMethod2021")),
         _ => return Err(DidError::Account("no document for this namespace")),
@@ -27,20 +31,42 @@ pub(super) fn methods(account: &str) -> Result<Vec<VerificationMethod>, DidError
     Ok(methods)
 }
 
-/// The namespace of a well-formed account id (CAIP-10).
-fn namespace(account: &str) -> Option<&str> {
-    let mut parts = account.split(':');
-    let (namespace, reference, address) = (parts.next()?, parts.next()?, parts.next()?);
-    let fits = |text: &str, least, most, others: &[u8]| {
-        (least..=most).contains(&text.len())
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || others.contains(&b))
-    };
-    let good = parts.next().is_none()
-        && fits(namespace, 3, 8, b"-")
-        && !namespace.bytes().any(|b| b.is_ascii_uppercase())
-        && fits(reference, 1, 32, b"-_")
-        && fits(address, 1, 128, b"-.%");
-    good.then_some(namespace)
+/// A blockchain account (CAIP-10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account<'a> {
+    /// The kind of chain.
+    pub namespace: &'a str,
+    /// Which chain of that kind.
+    pub reference: &'a str,
+    /// The account there, as its owner wrote it.
+    pub address: &'a str,
+}
+
+impl<'a> Account<'a> {
+    /// Reads `did:pkh:<namespace>:<reference>:<address>`.
+    pub fn of_did(did: &'a str) -> Option<Self> {
+        Self::parse(did.strip_prefix("did:pkh:")?)
+    }
+
+    /// Reads `<namespace>:<reference>:<address>`.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let mut parts = text.split(':');
+        let (namespace, reference, address) = (parts.next()?, parts.next()?, parts.next()?);
+        let fits = |text: &str, least, most, others: &[u8]| {
+            (least..=most).contains(&text.len())
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || others.contains(&b))
+        };
+        let good = parts.next().is_none()
+            && fits(namespace, 3, 8, b"-")
+            && !namespace.bytes().any(|b| b.is_ascii_uppercase())
+            && fits(reference, 1, 32, b"-_")
+            && fits(address, 1, 128, b"-.%");
+        good.then_some(Self {
+            namespace,
+            reference,
+            address,
+        })
+    }
 }

@@ -8,6 +8,9 @@
 //! [`MAX_EVENTS`] events of [`MAX_CHAIN_BYTES`] bytes are kept, the worst are forgotten first, and the winner never; what
 //! was forgotten and becomes better is heard of again. An event that the controller did not sign is refused before
 //! anything is replayed for it.
+//!
+//! An event of a session is valid only while its capability is, unless an anchor shows that it was written in time. One
+//! that is not anchored is dropped when its capability ends: what came before it stays.
 
 mod offline;
 mod tree;
@@ -22,14 +25,15 @@ use cid::Cid;
 use tree::{Node, Tree};
 
 use crate::anchor::Anchors;
-use crate::chain::judge::{self, BATCH};
+use crate::cacao::Capability;
+use crate::chain::judge::{self, BATCH, Signed};
 use crate::chain::{Chain, ChainError, Link, MAX_CHAIN_BYTES, MAX_EVENTS};
 use crate::doctype;
 use crate::event::Event;
-use crate::jose::{JoseError, Signer};
+use crate::jose::JoseError;
 use crate::refusal::{Reason, Refusal};
 use crate::state::{Kind, LogEntry, State, TimeStatus};
-use crate::{Block, StreamId};
+use crate::{Block, StreamId, StreamType};
 
 /// Most branches of a document that are kept.
 pub const MAX_BRANCHES: usize = 64;
@@ -56,6 +60,8 @@ pub struct Heard {
 #[derive(Clone, Debug)]
 pub struct Document {
     stream: StreamId,
+    /// Of a model instance.
+    model: Option<StreamId>,
     tree: Tree,
     /// The state at the winning tip.
     state: State,
@@ -78,26 +84,36 @@ impl Document {
         let Event::Init(init) = link.event().map_err(refuse)? else {
             return Err(ChainError::WrongDocument(link.cid).into());
         };
-        let signer = match judge::signature(&link) {
+        let is_instance = stream.stream_type() == StreamType::MODEL_INSTANCE;
+        let model = init.header.model().filter(|_| is_instance);
+        let author = match judge::signature(&link) {
             None => None,
-            Some(signature) => {
+            signature => {
                 let controller = init.header.controllers.first().map(String::as_str);
-                Some(judge::authority(Some(&signature), controller).map_err(refuse)?)
+                let signature = signature.as_ref();
+                let author =
+                    judge::author(&stream, model.as_ref(), controller, &link, signature, world);
+                Some(author.map_err(refuse)?)
             }
         };
-        let state = judge::begin(rules, &init, signer.clone()).map_err(refuse)?;
+        let state = judge::init(rules, &init, author.as_ref()).map_err(refuse)?;
         let controller = state.controller().map(Arc::from);
         let mut document = Self {
             stream,
+            model,
             tree: Tree::new(link.cid),
             state,
             refused: None,
         };
         document
             .tree
-            .insert(Arc::new(link), TimeStatus::None, signer, controller);
+            .insert(Arc::new(link), TimeStatus::None, author, controller);
         document.refused = document.grow(*stream.init(), links.collect(), world).err();
-        Ok(document)
+        match document.refused {
+            // An anchor, or the lack of one, says that the init event was not written in time.
+            Some(refusal) if refusal.event == Some(*stream.init()) => Err(refusal),
+            _ => Ok(document),
+        }
     }
 
     /// Judges a whole chain, every event of which must be valid.
@@ -109,7 +125,8 @@ impl Document {
         }
     }
 
-    /// Hears of another branch, or of more of one. Never loses what was good.
+    /// Hears of another branch, or of more of one. Never loses what is good; but drops what was written under a capability
+    /// that has ended by now, unless it was anchored.
     pub fn hear(&mut self, chain: Chain, world: &World) -> Heard {
         let before = *self.tip();
         self.refused = self.take(chain, world).err();
@@ -133,7 +150,8 @@ impl Document {
     /// Takes as many of the events as are valid; errors with the reason why not all.
     fn grow(&mut self, parent: Cid, links: Vec<Link>, world: &World) -> Result<(), Refusal> {
         let node = self.node(&parent)?;
-        if node.height.saturating_add(links.len()) >= MAX_EVENTS {
+        let height = node.height;
+        if height.saturating_add(links.len()) >= MAX_EVENTS {
             return Err(ChainError::TooLong.into());
         }
         let bytes = links
@@ -147,8 +165,9 @@ impl Document {
         let mut branch = Branch {
             end: parent,
             state: None,
+            untimely: None,
         };
-        let outcome = links.chunks(BATCH).try_for_each(|batch| {
+        let mut outcome = links.chunks(BATCH).try_for_each(|batch| {
             let signatures: Vec<_> = batch.iter().map(|link| judge::signature(link)).collect();
             batch
                 .iter()
@@ -158,7 +177,26 @@ impl Document {
                         .map_err(|reason| Refusal::of(link.cid, reason))
                 })
         });
-        if branch.end != parent {
+        let mut changed = branch.end != parent;
+        if let Some(refusal) = branch.untimely.take() {
+            // What was held before is valid without this anchor and stays, so the order of hearing does not matter.
+            let untimely = refusal.event.and_then(|event| self.tree.get(&event));
+            let untimely = untimely.map_or(0, |node| node.height);
+            let first = untimely.max(height.saturating_add(1));
+            let first = (self.tree.back(&branch.end)).find(|(_, node)| node.height == first);
+            if let Some(first) = first.map(|(cid, _)| *cid) {
+                self.tree.cut(&first);
+            }
+            outcome = Err(refusal);
+        }
+        if self.tree.may_expire(world.now) {
+            changed = true;
+            outcome = match self.tree.expire(&branch.end, world.now) {
+                Some(refusal) => Err(refusal),
+                None => outcome,
+            };
+        }
+        if changed {
             self.tree.choose();
             self.settle(branch)?;
         }
@@ -170,11 +208,11 @@ impl Document {
         &mut self,
         branch: &mut Branch,
         link: &Arc<Link>,
-        signature: Option<&Result<Signer, JoseError>>,
+        signature: Option<&Result<Signed, JoseError>>,
         world: &World,
     ) -> Result<(), Reason> {
         let mut controller = self.node(&branch.end)?.controller.clone();
-        let mut signer = None;
+        let mut author = None;
         let mut time = TimeStatus::None;
         let event = link.event()?;
         judge::document(&self.stream, &event)?;
@@ -183,27 +221,38 @@ impl Document {
             Event::Unreadable(event) => return Err(event.error.into()),
             Event::Time(_) => {
                 time = judge::time(link, world)?;
+                if let Some(unix) = time.unix()
+                    && let Err(refusal) = self.tree.date(&branch.end, unix)
+                {
+                    let reason = (*refusal.reason).clone();
+                    branch.untimely = Some(refusal);
+                    return Err(reason);
+                }
                 if let Some(state) = &mut branch.state {
                     state.anchor(link.cid, link.prev, time.clone());
                 }
             }
             Event::Data(data) => {
+                let model = self.model.as_ref();
+                let author_by = |controller: Option<&str>| {
+                    judge::author(&self.stream, model, controller, link, signature, world)
+                };
                 let state = match &mut branch.state {
                     Some(state) => state,
                     None => {
-                        judge::authority(signature, controller.as_deref())?;
+                        author_by(controller.as_deref())?;
                         branch.state.insert(self.state_at(&branch.end)?)
                     }
                 };
-                signer = Some(judge::authority(signature, state.controller())?);
+                author = Some(author_by(state.controller())?);
                 let rules = doctype::rules(self.stream.stream_type())?;
-                judge::change(rules, state, &data, signer.clone())?;
+                judge::change(rules, state, &data, author.as_ref())?;
                 if controller.as_deref() != state.controller() {
                     controller = state.controller().map(Arc::from);
                 }
             }
         }
-        self.tree.insert(link.clone(), time, signer, controller);
+        self.tree.insert(link.clone(), time, author, controller);
         branch.end = link.cid;
         Ok(())
     }
@@ -245,11 +294,11 @@ impl Document {
         let rules = doctype::rules(self.stream.stream_type())?;
         let mut state = state;
         for node in nodes {
-            let signer = node.signer.clone();
+            let author = node.author.as_ref();
             let link = &node.link;
             match (link.event()?, &mut state) {
-                (Event::Init(init), _) => state = Some(judge::begin(rules, &init, signer)?),
-                (Event::Data(data), Some(state)) => judge::change(rules, state, &data, signer)?,
+                (Event::Init(init), _) => state = Some(judge::init(rules, &init, author)?),
+                (Event::Data(data), Some(state)) => judge::change(rules, state, &data, author)?,
                 (Event::Time(_), Some(state)) => {
                     state.anchor(link.cid, link.prev, node.time.clone());
                 }
@@ -292,6 +341,13 @@ impl Document {
     /// Whether an event is part of any valid branch.
     pub fn contains(&self, event: &Cid) -> bool {
         self.tree.get(event).is_some()
+    }
+
+    /// A capability that was verified for this document, if it is the one used last.
+    pub(crate) fn capability(&self, cid: &Cid) -> Option<Arc<Capability>> {
+        let mut used = self.log().iter().rev();
+        let last = used.find_map(|entry| entry.capability.as_ref())?;
+        (last.cid() == cid).then(|| last.clone())
     }
 
     /// Why the chain heard last was not taken, or not to its end.
@@ -353,4 +409,6 @@ struct Branch {
     end: Cid,
     /// The state at the end, once something needs it.
     state: Option<State>,
+    /// Of the oldest event whose capability was not valid at the time of the anchor after it.
+    untimely: Option<Refusal>,
 }

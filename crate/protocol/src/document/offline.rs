@@ -10,21 +10,41 @@ use crate::{Blocks, CommitId, StreamId};
 /// What a node holds after hearing of these tips, in this order, and what it refused. A document whose tips all lead
 /// nowhere is at its init event.
 ///
-/// Errors if not even the init event is there and valid.
+/// Errors if not even the init event is there and valid. Whether it is may depend on what builds on it, an anchor in time,
+/// so a chain refused for its init event is heard again once another was taken.
 pub fn hear_all(
     stream: &StreamId,
     tips: &[Cid],
     blocks: &dyn Blocks,
     world: &World,
 ) -> Result<(Document, Vec<Refusal>), Refusal> {
-    let init = walk(stream, stream.init(), blocks, None)?;
-    let mut document = Document::verify(init, world)?;
+    let mut document: Option<Document> = None;
     let mut refusals = Vec::new();
+    let mut waiting = Vec::new();
+    let mut refused = None;
     for tip in tips {
-        match walk(stream, tip, blocks, Some(&document)) {
-            Ok(chain) => refusals.extend(document.hear(chain, world).refused),
-            Err(error) => refusals.push(error.into()),
+        match (walk(stream, tip, blocks, document.as_ref()), &mut document) {
+            (Ok(chain), Some(document)) => refusals.extend(document.hear(chain, world).refused),
+            (Ok(chain), None) => match Document::verify(chain.clone(), world) {
+                Ok(first) => {
+                    refusals.extend(first.refused().cloned());
+                    document = Some(first);
+                }
+                Err(refusal) => {
+                    refused = refused.or(Some(refusal));
+                    waiting.push(chain);
+                }
+            },
+            (Err(error), _) => refusals.push(error.into()),
         }
+    }
+    let mut document = match (document, refused) {
+        (Some(document), _) => document,
+        (None, Some(refusal)) => return Err(refusal),
+        (None, None) => Document::verify(walk(stream, stream.init(), blocks, None)?, world)?,
+    };
+    for chain in waiting {
+        refusals.extend(document.hear(chain, world).refused);
     }
     Ok((document, refusals))
 }

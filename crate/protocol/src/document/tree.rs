@@ -1,11 +1,14 @@
 //! The tree of all valid events of a document that were heard of, and the order of its branches.
 
+mod expiry;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use cid::Cid;
 
 use super::MAX_BRANCHES;
+use crate::chain::judge::Author;
 use crate::chain::order::{Mark, Standing};
 use crate::chain::{Link, MAX_CHAIN_BYTES, MAX_EVENTS};
 use crate::state::TimeStatus;
@@ -16,18 +19,25 @@ pub(super) struct Node {
     pub(super) link: Arc<Link>,
     /// Of a time event.
     pub(super) time: TimeStatus,
-    pub(super) signer: Option<Arc<str>>,
+    pub(super) author: Option<Author>,
     /// Who must sign the next event. Only to refuse strangers early: the state decides.
     pub(super) controller: Option<Arc<str>>,
     /// How many events come before it.
     pub(super) height: usize,
     /// Of the blocks of its branch, from the init event to its own.
     pub(super) bytes: usize,
+    /// Whether a proven anchor follows, on any branch, or this is one: its capability was valid then.
+    dated: bool,
     /// Those that build on it.
     children: Vec<Cid>,
 }
 
 impl Node {
+    /// The last second, in unix time, at which its capability is valid.
+    fn expires(&self) -> u64 {
+        self.author.as_ref().map_or(u64::MAX, Author::expires)
+    }
+
     fn mark(&self) -> Mark {
         match &self.time {
             TimeStatus::None => Mark::Counts,
@@ -46,6 +56,8 @@ pub(super) struct Tree {
     bytes: usize,
     /// The ends of the branches, the winner first.
     tips: Vec<Cid>,
+    /// Up to when, in unix seconds, the capabilities of all events that are not dated are valid.
+    expires: u64,
 }
 
 impl Tree {
@@ -55,6 +67,7 @@ impl Tree {
             nodes: HashMap::new(),
             bytes: 0,
             tips: vec![init],
+            expires: u64::MAX,
         }
     }
 
@@ -63,7 +76,7 @@ impl Tree {
         &mut self,
         link: Arc<Link>,
         time: TimeStatus,
-        signer: Option<Arc<str>>,
+        author: Option<Author>,
         controller: Option<Arc<str>>,
     ) {
         let cid = link.cid;
@@ -79,13 +92,15 @@ impl Tree {
         self.bytes = self.bytes.saturating_add(size);
         let node = Node {
             link,
+            dated: time.unix().is_some(),
             time,
-            signer,
+            author,
             controller,
             height,
             bytes: bytes.saturating_add(size),
             children: Vec::new(),
         };
+        self.expires = self.expires.min(node.expires());
         self.nodes.insert(cid, node);
     }
 
@@ -147,6 +162,26 @@ impl Tree {
     fn standing(&self, tip: &Cid, fork: &Cid) -> Standing {
         let arm = self.back(tip).take_while(|(cid, _)| *cid != fork);
         Standing::of(arm.map(|(cid, node)| (cid, node.mark())))
+    }
+
+    /// Drops an event and all that builds on it; of the init event only the latter.
+    pub(super) fn cut(&mut self, event: &Cid) {
+        let Some(node) = self.nodes.get_mut(event) else {
+            return;
+        };
+        let mut doomed = match node.link.prev {
+            None => std::mem::take(&mut node.children),
+            Some(prev) => {
+                if let Some(before) = self.nodes.get_mut(&prev) {
+                    before.children.retain(|child| child != event);
+                }
+                vec![*event]
+            }
+        };
+        while let Some(node) = doomed.pop().and_then(|cid| self.nodes.remove(&cid)) {
+            self.bytes = self.bytes.saturating_sub(node.link.bytes());
+            doomed.extend(node.children);
+        }
     }
 
     /// Forgets a branch back to where it forks off.

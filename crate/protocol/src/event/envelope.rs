@@ -29,6 +29,12 @@ impl Envelope {
         crate::jose::signing_input(&signature.protected, &self.payload.to_bytes())
     }
 
+    /// The capability that the signer claims to act under; none if the protected header cannot be read.
+    pub fn capability(&self) -> Option<Cid> {
+        let first = self.signatures.first()?;
+        crate::jose::Header::parse(&first.protected).ok()?.cap
+    }
+
     /// Reads a DAG-JOSE block. Unknown fields are passed over, as js does.
     pub fn read(bytes: &[u8]) -> Result<Self, EventError> {
         let Ipld::Map(mut map) = cbor::decode(bytes)? else {

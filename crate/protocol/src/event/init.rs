@@ -2,7 +2,7 @@ use cid::Cid;
 use ipld_core::ipld::Ipld;
 
 use super::{Envelope, EventError, Map, take};
-use crate::{Block, cbor};
+use crate::{Block, StreamId, cbor};
 
 /// The first event of a document.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,14 @@ impl Header {
     /// A header field, if it is there and not `null`.
     pub fn get(&self, name: &str) -> Option<&Ipld> {
         self.fields.get(name).filter(|value| **value != Ipld::Null)
+    }
+
+    /// The field `model`, if it is the id of a document: of a model instance its model.
+    pub fn model(&self) -> Option<StreamId> {
+        match self.get("model") {
+            Some(Ipld::Bytes(bytes)) => StreamId::from_bytes(bytes).ok(),
+            _ => None,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The vectors that the tests of this crate share.
 #![allow(dead_code)] // each test uses a part
 
+pub mod session;
 pub mod world;
 
 use std::collections::BTreeMap;
@@ -52,6 +53,12 @@ pub fn verified(case: &Value) -> BTreeMap<Cid, Block> {
         .filter_map(|(cid, bytes)| Block::verify(cid.parse().unwrap(), bytes).ok())
         .map(|block| (*block.cid(), block))
         .collect()
+}
+
+/// A moment of the vectors in unix seconds; they have no smaller parts.
+pub fn unix(text: &str) -> u64 {
+    let moment: jiff::Timestamp = text.parse().unwrap();
+    moment.as_second().try_into().unwrap()
 }
 
 pub fn base64(value: &Value) -> Vec<u8> {

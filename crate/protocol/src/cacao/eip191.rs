@@ -1,0 +1,96 @@
+//! Ethereum accounts: `personal_sign`, EIP-191.
+
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
+use sha3::{Digest as _, Keccak256};
+
+use super::text::Message;
+
+const CHAIN: &str = "Ethereum";
+
+/// js tries the address as the issuer writes it, then with the checksum of EIP-55, then the old text if it is old enough.
+pub(super) fn verify(message: &Message, signature: &str) -> Option<()> {
+    let address = message.account.address;
+    let digits = address.strip_prefix("0x").or(address.strip_prefix("0X"))?;
+    let digits = digits.to_ascii_lowercase();
+    let owner: [u8; 20] = HEXLOWER.decode(digits.as_bytes()).ok()?.try_into().ok()?;
+    let (pair, id) = read(signature)?;
+    let signed = |text: &str| recover(&digest(text), &pair, id) == Some(owner);
+
+    let checksummed = checksum(&digits);
+    let valid = signed(&message.write(CHAIN, address))
+        || (checksummed != address && signed(&message.write(CHAIN, &checksummed)))
+        || (message.old && signed(&message.write_old(CHAIN, address)));
+    valid.then_some(())
+}
+
+/// r, s and v. js does not look at what follows them.
+fn read(signature: &str) -> Option<(Signature, RecoveryId)> {
+    let hex = signature.strip_prefix("0x").unwrap_or(signature);
+    let bytes = HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok()?;
+    let (pair, rest) = bytes.split_at_checked(64)?;
+    let id = match *rest.first()? {
+        v @ (0 | 1) => v,
+        v => v.checked_sub(27)?,
+    };
+    Some((
+        Signature::from_slice(pair).ok()?,
+        RecoveryId::from_byte(id)?,
+    ))
+}
+
+/// The length is that of JavaScript: wallets count bytes, so a text that is not ASCII never verifies in js (§3.5).
+fn digest(text: &str) -> [u8; 32] {
+    let length = text.encode_utf16().count();
+    let mut hash = Keccak256::new_with_prefix(b"\x19Ethereum Signed Message:\n");
+    hash.update(length.to_string());
+    hash.update(text);
+    hash.finalize().into()
+}
+
+fn recover(digest: &[u8; 32], pair: &Signature, id: RecoveryId) -> Option<[u8; 20]> {
+    let key = VerifyingKey::recover_from_prehash(digest, pair, id).ok()?;
+    let point = key.to_sec1_point(false);
+    let hash: [u8; 32] = Keccak256::digest(point.as_bytes().get(1..)?).into();
+    hash.last_chunk().copied()
+}
+
+/// EIP-55: a digit is written large where the hash of the digits has a large nibble.
+fn checksum(digits: &str) -> String {
+    let hash = HEXLOWER.encode(&Keccak256::digest(digits));
+    let cased = digits.chars().zip(hash.chars()).map(|(digit, nibble)| {
+        if nibble >= '8' {
+            digit.to_ascii_uppercase()
+        } else {
+            digit
+        }
+    });
+    "0x".chars().chain(cased).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_with_the_checksums_of_eip_55() {
+        for address in [
+            "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+            "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
+            "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB",
+            "0xD1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb",
+        ] {
+            let digits = address.trim_start_matches("0x").to_lowercase();
+            assert_eq!(checksum(&digits), address);
+        }
+    }
+
+    #[test]
+    fn the_length_in_the_prefix_counts_as_javascript_does() {
+        let by_hand = |length: &str, text: &str| -> [u8; 32] {
+            Keccak256::digest(format!("\u{19}Ethereum Signed Message:\n{length}{text}")).into()
+        };
+        assert_eq!(digest("hello"), by_hand("5", "hello"));
+        assert_eq!(digest("é😀"), by_hand("3", "é😀"));
+    }
+}
