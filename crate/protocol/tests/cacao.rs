@@ -4,14 +4,14 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use ostrakon_protocol::cacao::{Capability, Deed, Standing};
+use ostrakon_protocol::cacao::{Capability, Deed, Role};
 use ostrakon_protocol::event::{self, Decoded};
 use ostrakon_protocol::jose::verify_envelope;
 use ostrakon_protocol::{Block, Cid, Event, Reason, StreamId, StreamType, car, cbor, json};
 use serde_json::Value;
 
 /// A capability's block is refused where js lets one pass, for these reasons.
-const STRICTER: [(&str, &str); 12] = [
+const STRICTER: [(&str, &str); 14] = [
     ("unreadable end", "js takes an end it cannot read for none"),
     (
         "unreadable issue",
@@ -29,6 +29,8 @@ const STRICTER: [(&str, &str); 12] = [
     ("resources a text", "js looks for a part of the text"),
     ("resources with a number", "js writes numbers into the text"),
     ("no resources at all", "js-ceramic refuses it later"),
+    ("nonce of two lines", "its text can be read in two ways"),
+    ("resource of two lines", "its text can be read in two ways"),
     ("domain missing", "js writes `undefined` into the text"),
     ("version missing", "js writes `undefined` into the text"),
     ("nonce a number", "js writes numbers into the text"),
@@ -111,8 +113,8 @@ impl Signed<'_> {
             model: Some(&self.model),
         };
         match capability.allows(&deed)? {
-            Standing::Controller => Ok(()),
-            Standing::Delegate => Ok(capability.valid_at(at)?),
+            Role::Controller => Ok(()),
+            Role::Delegate => Ok(capability.valid_at(at)?),
         }
     }
 }

@@ -39,7 +39,7 @@ fn read(signature: &str) -> Option<(Signature, RecoveryId)> {
     ))
 }
 
-/// The length is that of JavaScript: wallets count bytes, so a text that is not ASCII never verifies in js (§3.5).
+/// The length is that of JavaScript: wallets count bytes, so a text that is not ASCII never verifies in js.
 fn digest(text: &str) -> [u8; 32] {
     let length = text.encode_utf16().count();
     let mut hash = Keccak256::new_with_prefix(b"\x19Ethereum Signed Message:\n");

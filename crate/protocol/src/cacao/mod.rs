@@ -1,15 +1,18 @@
-//! Capabilities (CACAO, CAIP-74): a blockchain account, or a passkey, lets a session key write for it (PROTOCOL §3.5).
+//! Capabilities (CACAO, CAIP-74): a blockchain account, or a passkey, lets a session key write for it. As @didtools/cacao 3
+//! and js-ceramic 6.11 verify them.
 //!
 //! The account signs a text that people can read in their wallet (EIP-4361, CAIP-122); the block holds its parts, not the
 //! text, so it is written anew here exactly as js-ceramic does, and that must be what the account signed.
 //!
 //! A hostile sender chooses every byte of the block, and can name one in any event. A block holds at most
-//! [`crate::MAX_BLOCK_BYTES`] bytes; a text has no more bytes than its block and is written at most three times; base58,
-//! whose cost is quadratic, sees at most [`MAX_BASE58`] characters; the signature of a capability is verified once,
-//! however many events stand on it. The kind of a signature is taken from a fixed list.
+//! [`crate::MAX_BLOCK_BYTES`] bytes and [`MAX_RESOURCES`] resources; the text is hardly longer than the block and is written
+//! at most three times; base58, whose cost is quadratic, sees at most [`MAX_BASE58`] characters; the signature of a
+//! capability is verified once, however many events stand on it. The kind of a signature is taken from a fixed list.
 //!
 //! What js does *not* check is part of the protocol too: the type in the header, whether the namespace of the account
-//! fits the kind of signature, the checksums of Tezos' texts, and any time of a passkey's capability (traps 11 to 17).
+//! fits the kind of signature, the checksums of Tezos' texts, and any time of a passkey's capability.
+//! Stricter than js, so that nothing means more than was signed: fields are texts, times are moments, and only the
+//! statement has line breaks, since a text that can be taken apart in two ways lets one capability pass for another.
 
 mod eip191;
 mod solana;
@@ -25,6 +28,7 @@ use cid::Cid;
 use ipld_core::ipld::Ipld;
 
 use crate::block::DAG_CBOR;
+use crate::did::MAX_DID_BYTES;
 use crate::did::pkh::Account;
 use crate::event::Map;
 use crate::{Block, StreamId, cbor};
@@ -33,6 +37,9 @@ use text::Message;
 use times::Times;
 
 pub use times::{CLOCK_SKEW, PHASE_OUT};
+
+/// Most resources of one capability. Sessions name a few, or one for each model they write, some dozens.
+pub const MAX_RESOURCES: usize = 4_096;
 
 /// Longest base58 that is decoded, in characters. The longest in use, of Tezos, has 99.
 pub const MAX_BASE58: usize = 128;
@@ -149,7 +156,7 @@ pub struct Deed<'a> {
 
 /// In whose name a deed is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Role {
     /// In the controller's, by the capability.
     Delegate,
     /// The signer is the controller. Of the capability only its resources count.
@@ -215,6 +222,9 @@ impl Capability {
         let required = |name, error| word(payload, name)?.ok_or(CacaoError::Malformed(error));
         let issuer = required("iss", "no issuer")?;
         let audience = required("aud", "no audience")?;
+        if issuer.len().max(audience.len()) > MAX_DID_BYTES {
+            return Err(CacaoError::Malformed("too long a DID"));
+        }
         let words = Words {
             domain: word(payload, "domain")?,
             version: word(payload, "version")?,
@@ -276,16 +286,16 @@ impl Capability {
         self.times.expires()
     }
 
-    /// Whether it lets the signer do this at all, and the issuer signed it (§3.1). When is another question:
+    /// Whether it lets the signer do this at all, and the issuer signed it. When is another question:
     /// [`Capability::valid_at`].
-    pub fn allows(&self, deed: &Deed) -> Result<Standing, CacaoError> {
+    pub fn allows(&self, deed: &Deed) -> Result<Role, CacaoError> {
         if !self.extends_to(deed) {
             return Err(CacaoError::Resources);
         }
         let issued = same_issuer(deed.controller, &self.issuer);
         match (issued, self.audience == deed.signer) {
-            (true, true) => self.verify().map(|()| Standing::Delegate),
-            _ if deed.signer == deed.controller => Ok(Standing::Controller),
+            (true, true) => self.verify().map(|()| Role::Delegate),
+            _ if deed.signer == deed.controller => Ok(Role::Controller),
             (true, false) => Err(CacaoError::WrongAudience {
                 audience: self.audience.clone(),
                 signer: deed.signer.to_owned(),
@@ -297,7 +307,7 @@ impl Capability {
         }
     }
 
-    /// Whether one of the resources is that of the document: compared as texts, one does not imply another (trap 15).
+    /// Whether one of the resources is that of the document: compared as texts, one does not imply another.
     fn extends_to(&self, deed: &Deed) -> bool {
         let has = |wanted: &str| self.resources.iter().any(|resource| resource == wanted);
         let document = || format!("ceramic://{}", deed.stream);
@@ -348,7 +358,7 @@ impl Capability {
     }
 }
 
-/// Whether two DIDs are the same issuer: Ethereum's addresses are written in either case (trap 14).
+/// Whether two DIDs are the same issuer: Ethereum's addresses are written in either case.
 fn same_issuer(controller: &str, issuer: &str) -> bool {
     controller == issuer
         || (controller.starts_with("did:pkh:eip155:")
@@ -369,6 +379,9 @@ fn resources(payload: &Map) -> Result<Vec<String>, CacaoError> {
     let Some(Ipld::List(list)) = payload.get("resources") else {
         return Err(BAD);
     };
+    if list.len() > MAX_RESOURCES {
+        return Err(CacaoError::Malformed("too many resources"));
+    }
     let texts = list.iter().map(|resource| match resource {
         Ipld::String(text) => Ok(text.clone()),
         _ => Err(BAD),

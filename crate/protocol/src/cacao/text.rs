@@ -22,7 +22,8 @@ pub(super) struct Message<'a> {
 const REORDERED: i64 = 1_663_632_000_000;
 
 impl<'a> Message<'a> {
-    /// Errors if a part is missing without which nobody signed anything: js fills them in with what it likes.
+    /// Errors if a part is missing without which nobody signed anything, which js fills in with what it likes; or if one
+    /// has a line break that would make it look like several.
     pub(super) fn of(
         capability: &'a Capability,
         account: &'a Account<'a>,
@@ -30,6 +31,20 @@ impl<'a> Message<'a> {
         let words = &capability.words;
         let part =
             |part: &'a Option<String>, error| part.as_deref().ok_or(CacaoError::Malformed(error));
+        let lines = [
+            &words.domain,
+            &words.version,
+            &words.nonce,
+            &words.issued,
+            &words.expires,
+            &words.not_before,
+            &words.request,
+        ];
+        let lines = lines.into_iter().flatten().chain(&capability.resources);
+        let mut lines = lines.chain([&capability.audience]);
+        if lines.any(|line| line.contains('\n')) {
+            return Err(CacaoError::Malformed("a line break in a field"));
+        }
         Ok(Self {
             account,
             domain: part(&words.domain, "no domain")?,
@@ -44,7 +59,7 @@ impl<'a> Message<'a> {
     }
 
     /// The text as js-ceramic writes it, with the account's address as given. Unlike EIP-4361 there is one blank line, not
-    /// two, where there is no statement (trap 11).
+    /// two, where there is no statement.
     pub(super) fn write(&self, chain: &str, address: &str) -> String {
         let mut text = self.head(chain, address);
         let mut line = |name: &str, value: &str| line(&mut text, name, value);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Link;
 use crate::anchor::{AnchorAnswer, AnchorError};
-use crate::cacao::{CacaoError, Capability, Deed, Standing};
+use crate::cacao::{CacaoError, Capability, Deed, Role};
 use crate::doctype::{DocumentType, RuleError};
 use crate::document::World;
 use crate::event::{Data, Event, Init, Time};
@@ -43,7 +43,7 @@ pub(crate) struct Author {
     /// The capability that the event names.
     pub(crate) capability: Option<Arc<Capability>>,
     /// Whether the signer needs it to write for the controller.
-    standing: Standing,
+    role: Role,
 }
 
 impl Author {
@@ -54,9 +54,9 @@ impl Author {
 
     /// The capability that must be valid at the time of the event.
     pub(crate) fn mandate(&self) -> Option<&Capability> {
-        match self.standing {
-            Standing::Delegate => self.capability.as_deref(),
-            Standing::Controller => None,
+        match self.role {
+            Role::Delegate => self.capability.as_deref(),
+            Role::Controller => None,
         }
     }
 }
@@ -77,10 +77,9 @@ pub(crate) fn author(
         None => return Err(RuleError::Unsigned.into()),
     };
     let controller = controller.ok_or(RuleError::ControllerCount(0))?;
-    let (capability, standing) = match (signer.cap, &link.capability) {
+    let (capability, role) = match (signer.cap, &link.capability) {
         (None, _) => (None, own(&signer.did, controller)?),
-        (Some(_), Some(capability)) => {
-            let capability = capability.clone()?;
+        (Some(_), Some(Ok(capability))) => {
             let deed = Deed {
                 signer: &signer.did,
                 controller,
@@ -88,15 +87,16 @@ pub(crate) fn author(
                 payload,
                 model,
             };
-            let standing = capability.allows(&deed)?;
-            (Some(capability), standing)
+            let role = capability.allows(&deed)?;
+            (Some(capability.clone()), role)
         }
+        (Some(_), Some(Err(reason))) => return Err(Reason::clone(reason)),
         (Some(cid), None) => return Err(Need::Capability(cid).into()),
     };
     let author = Author {
         signer: signer.did.as_str().into(),
         capability,
-        standing,
+        role,
     };
     match author.mandate().map(|mandate| mandate.valid_at(world.now)) {
         Some(Err(CacaoError::NotYet)) => Err(CacaoError::NotYet.into()),
@@ -105,14 +105,14 @@ pub(crate) fn author(
 }
 
 /// Without a capability the controller must have signed.
-fn own(signer: &str, controller: &str) -> Result<Standing, RuleError> {
+fn own(signer: &str, controller: &str) -> Result<Role, RuleError> {
     let resolves = |did: &str| {
         ["did:key:", "did:pkh:"]
             .iter()
             .any(|it| did.starts_with(it))
     };
     match signer == controller {
-        true => Ok(Standing::Controller),
+        true => Ok(Role::Controller),
         false if resolves(controller) => Err(RuleError::WrongSigner {
             signer: signer.to_owned(),
             controller: controller.to_owned(),

@@ -72,7 +72,7 @@ pub(crate) struct Link {
     /// Only of a time event: the proof, if the witness path leads from it to the event before.
     pub(crate) witness: Option<Result<Arc<Proof>, AnchorError>>,
     /// Only of an event that names a capability: what was read of it.
-    pub(crate) capability: Option<Result<Arc<Capability>, Reason>>,
+    pub(crate) capability: Option<Result<Arc<Capability>, Arc<Reason>>>,
     /// In CAR order.
     pub(crate) blocks: Vec<Block>,
 }

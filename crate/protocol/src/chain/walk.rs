@@ -14,7 +14,7 @@ use crate::event::{Decoded, Envelope, Event, Time, decode};
 use crate::refusal::{Need, Reason};
 
 /// A capability as it was read, or why it could not be.
-type Read = Result<Arc<Capability>, Reason>;
+type Read = Result<Arc<Capability>, Arc<Reason>>;
 
 /// Most events of one branch. The longest documents known have a few thousand.
 pub const MAX_EVENTS: usize = 65_536;
@@ -119,7 +119,7 @@ impl Walk {
                     });
                 }
             };
-            let capability = match self.capability(&event, blocks, known) {
+            let capability = match self.capability(&event, blocks, known)? {
                 ControlFlow::Continue(capability) => capability,
                 ControlFlow::Break(need) => {
                     return Ok(self.need(need, event.prev().copied(), blocks, known));
@@ -149,24 +149,30 @@ impl Walk {
         event: &Event,
         blocks: &dyn Blocks,
         known: Option<&Document>,
-    ) -> ControlFlow<Cid, Option<Read>> {
+    ) -> Result<ControlFlow<Cid, Option<Read>>, ChainError> {
         let Some(cid) = event.envelope().and_then(Envelope::capability) else {
-            return ControlFlow::Continue(None);
+            return Ok(ControlFlow::Continue(None));
         };
         if let Some(read) = self.capabilities.get(&cid) {
-            return ControlFlow::Continue(Some(read.clone()));
+            return Ok(ControlFlow::Continue(Some(read.clone())));
         }
-        let verified = known.and_then(|known| known.capability(&cid));
-        let read = match (verified, self.find(&cid, blocks)) {
-            (Some(verified), _) => Ok(verified),
-            (None, Found::Wait) => return ControlFlow::Break(cid),
-            (None, Found::Absent) => Err(Need::Capability(cid).into()),
+        let held = known.and_then(|known| known.capability(&cid));
+        let read = match (held, self.find(&cid, blocks)) {
+            (Some(held), _) => Ok(held),
+            (None, Found::Wait) => return Ok(ControlFlow::Break(cid)),
+            (None, Found::Absent) => Err(Arc::new(Need::Capability(cid).into())),
             (None, Found::Block(block)) => {
-                Capability::read(block).map(Arc::new).map_err(Reason::from)
+                let bytes = block.bytes().len();
+                let read = Capability::read(block).map(Arc::new);
+                if read.is_err() {
+                    // It is no block of any link, but it was fetched.
+                    self.count(bytes)?;
+                }
+                read.map_err(|error| Arc::new(error.into()))
             }
         };
         self.capabilities.insert(cid, read.clone());
-        ControlFlow::Continue(Some(read))
+        Ok(ControlFlow::Continue(Some(read)))
     }
 
     /// Takes an event whose blocks are its capability, if it names one, its payload, if it is signed, and itself.

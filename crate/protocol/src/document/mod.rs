@@ -343,11 +343,11 @@ impl Document {
         self.tree.get(event).is_some()
     }
 
-    /// A capability that was verified for this document, if it is the one used last.
+    /// A capability, if one of the newest events names it: then the next one will, too.
     pub(crate) fn capability(&self, cid: &Cid) -> Option<Arc<Capability>> {
-        let mut used = self.log().iter().rev();
-        let last = used.find_map(|entry| entry.capability.as_ref())?;
-        (last.cid() == cid).then(|| last.clone())
+        let newest = self.log().iter().rev().take(4);
+        let mut named = newest.filter_map(|entry| entry.capability.as_ref());
+        named.find(|capability| capability.cid() == cid).cloned()
     }
 
     /// Why the chain heard last was not taken, or not to its end.

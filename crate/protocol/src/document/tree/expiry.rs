@@ -1,4 +1,4 @@
-//! When capabilities end (PROTOCOL §3.1, §3.5).
+//! When capabilities end (as js-ceramic judges them).
 //!
 //! A capability must have been valid when the event was written. That is the time of the first proven anchor after it;
 //! without one it is now. So an event of a session waits for an anchor, and is dropped if none came in time, with all that
