@@ -135,6 +135,11 @@ fn tiles_that_need_no_schema_are_judged_as_js_judges_them() {
 }
 
 #[test]
+fn tiles_written_under_capabilities_are_judged_as_js_judges_them() {
+    agree("cacao", |_| true, 240);
+}
+
+#[test]
 fn whole_histories_of_tiles_end_in_the_state_js_computes() {
     agree("doc-chains", |case| case["streamType"] == 0, 60);
 }
