@@ -15,7 +15,7 @@ const PAGE = 25
 
 /** What an entry says, to see whether a newer log says something else of the same event. */
 function sayings(entry: LogEntry): string {
-  return JSON.stringify([entry.kind, entry.signer, entry.time, entry.verified])
+  return JSON.stringify([entry.kind, entry.signer, entry.capability, entry.time, entry.verified])
 }
 
 class Frieze {
@@ -218,6 +218,7 @@ class Rows {
           h('span', { class: 'away' }, 'Signed by '),
           h('code', {}, shortDid(entry.signer)),
           copyButton(entry.signer, 'signer'),
+          entry.capability && h('span', { title: entry.capability.issuer }, `for ${shortDid(entry.capability.issuer)}`),
         )
       : h('p', { class: 'signer none' }, entry.kind === 'time' ? 'carries a proof, not a signature' : 'not signed')
     return h(

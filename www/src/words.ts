@@ -65,6 +65,7 @@ const CHECKS: Record<string, [label: string, meaning: string]> = {
   hash: ['bytes', 'The bytes hash to this CID'],
   link: ['link', 'It follows the event before it'],
   signature: ['signature', 'The signature is good, and its key may write this document'],
+  capability: ['capability', 'The controller gave this key leave to write, for this document and this time'],
   rules: ['rules', 'The document type allows what it does'],
   'witness-path': ['anchor path', 'The proof’s Merkle tree leads to the event before this one'],
   transaction: ['transaction', 'A blockchain holds the transaction that the proof names'],

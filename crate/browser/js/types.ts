@@ -117,6 +117,8 @@ export interface LogEntry {
   prev?: string
   /** DID that signed the event. */
   signer?: string
+  /** By what the signer wrote in the name of `issuer`, if it is not the controller itself. `expires` in unix seconds. */
+  capability?: { cid: string; issuer: string; expires?: number }
   /**
    * `claimed`: a witness path leads to a transaction that nobody was asked about. `proven`: the chain has it.
    * `at` in unix seconds.

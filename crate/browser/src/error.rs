@@ -32,8 +32,8 @@ impl Failure {
             "invalid-id" => "A StreamID, a CommitID or a ceramic:// address of one is wanted.",
             "offline" => "Give createNode a peer's address, or wait until status.online is true.",
             "not-found" => "No peer here holds this document: check its id and the network's name.",
-            "needs-schema" | "needs-capability" | "unsupported-type" | "did-method" => {
-                "This version verifies tiles without a schema, signed by the did:key that controls them."
+            "needs-schema" | "unsupported-type" | "did-method" => {
+                "This version verifies tiles without a schema, signed by a did:key or with its capability."
             }
             "store-full" => {
                 "Forget documents, or ask the user for more room with navigator.storage.persist()."

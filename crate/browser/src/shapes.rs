@@ -39,8 +39,16 @@ struct Entry<'a> {
     kind: &'a str,
     prev: Option<String>,
     signer: Option<&'a str>,
+    capability: Option<Capability<'a>>,
     time: Time<'a>,
     verified: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Capability<'a> {
+    cid: String,
+    issuer: &'a str,
+    expires: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -166,6 +174,11 @@ fn entry(entry: &LogEntry) -> Entry<'_> {
         },
         prev: entry.prev.map(|prev| prev.to_string()),
         signer: entry.signer.as_deref(),
+        capability: entry.mandate().map(|capability| Capability {
+            cid: capability.cid().to_string(),
+            issuer: capability.issuer(),
+            expires: capability.expires(),
+        }),
         time: Time {
             status: match entry.time {
                 TimeStatus::None => "none",

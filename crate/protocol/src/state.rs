@@ -82,6 +82,11 @@ pub struct LogEntry {
 }
 
 impl LogEntry {
+    /// The capability by which the signer wrote in the controller's name; nothing if the signer is the controller.
+    pub fn mandate(&self) -> Option<&Capability> {
+        self.capability.as_deref().filter(|_| self.delegated)
+    }
+
     /// What was checked of this event, in the order it was: `hash`, `link`, `signature`, `capability`, `rules`,
     /// `witness-path`, `transaction`.
     pub fn verified(&self) -> Vec<&'static str> {

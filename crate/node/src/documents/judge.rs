@@ -87,7 +87,7 @@ pub(super) fn stored(stored: Stored, now: u64) -> Known {
         .copied()
         .collect();
     if damaged > 0 || !lost.is_empty() {
-        tracing::warn!(stream = %record.stream, damaged, lost = lost.len(), "a document on disk is damaged");
+        tracing::warn!(stream = %record.stream, damaged, lost = lost.len(), "part of a document on disk is damaged or valid no more");
     }
     let view = document.map(|document| {
         record.tips = tips;
