@@ -2,6 +2,7 @@
 //!
 //! Only valid events are compared. An anchor that nobody asked a chain about (*claimed*) makes no branch anchored, and does
 //! not make it longer either: else a stranger, who can write as many of them as he likes, could roll a document back.
+//! For the same reason a proven anchor written once more, which costs nothing, beats nobody who built on the first.
 
 use std::cmp::Ordering;
 
@@ -14,6 +15,9 @@ pub(crate) struct Standing {
     anchored: Option<u64>,
     /// Events up to and including it; all if there is none.
     length: usize,
+    /// If the branch begins with that anchor: how many events the controller wrote after it. Two branches that begin with
+    /// an anchor of the same time say the same about the event before. Else 0.
+    after: usize,
     /// The bytes of the last CID that counts, as JavaScript compares them.
     last: String,
     /// The same of the last CID of all: between branches that differ in claimed anchors only.
@@ -26,9 +30,11 @@ impl Standing {
         let mut standing = Self {
             anchored: None,
             length: 0,
+            after: 0,
             last: String::new(),
             end: String::new(),
         };
+        let mut written = 0_usize;
         for (cid, mark) in events {
             if standing.end.is_empty() {
                 standing.end = js_text(cid);
@@ -38,13 +44,19 @@ impl Standing {
             }
             match mark {
                 Mark::Claimed => {}
-                Mark::Counts => standing.length = standing.length.saturating_add(1),
+                Mark::Counts => {
+                    standing.length = standing.length.saturating_add(1);
+                    written = written.saturating_add(1);
+                }
                 // What comes after the first anchor does not count; this is the first one so far.
                 Mark::Proven(time) => {
                     standing.anchored = Some(time);
                     standing.length = 1;
                 }
             }
+        }
+        if standing.anchored.is_some() && standing.length == 1 {
+            standing.after = written;
         }
         standing
     }
@@ -71,6 +83,7 @@ impl Ord for Standing {
         };
         anchored
             .then_with(|| other.length.cmp(&self.length))
+            .then_with(|| other.after.cmp(&self.after))
             .then_with(|| self.last.cmp(&other.last))
             .then_with(|| self.end.cmp(&other.end))
     }
@@ -131,6 +144,14 @@ mod tests {
             let better = standing(&[(255, Mark::Counts), (better, Mark::Counts)]);
             assert!(better < standing(&[(0, Mark::Counts), (worse, Mark::Counts)]));
         }
+    }
+
+    #[test]
+    fn an_anchor_written_once_more_does_not_roll_back_what_was_built_on_the_first() {
+        let built_on = standing(&[(9, Mark::Proven(5)), (9, Mark::Counts)]);
+        assert!(built_on < standing(&[(1, Mark::Proven(5))]));
+        assert!(built_on < standing(&[(1, Mark::Proven(5)), (1, Mark::Proven(6))]));
+        assert!(standing(&[(1, Mark::Proven(4))]) < built_on);
     }
 
     #[test]
