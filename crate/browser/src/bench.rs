@@ -8,8 +8,9 @@ use std::time::Duration;
 use cid::Cid;
 use js_sys::Promise;
 use ostrakon_node::store::{Change, Record, Store};
+use ostrakon_protocol::World;
 use ostrakon_protocol::anchor::Unasked;
-use ostrakon_protocol::document::{World, load_commit};
+use ostrakon_protocol::document::load_commit;
 use ostrakon_protocol::{Block, CommitId, StreamId, StreamType, car};
 use serde::Serialize;
 use wasm_bindgen::JsValue;
@@ -89,10 +90,7 @@ pub fn verify(commit: &str, archive: &[u8]) -> Result<f64, JsValue> {
         .into_iter()
         .map(|block| (*block.cid(), block))
         .collect();
-    let world = World {
-        now: 0,
-        anchors: &Unasked,
-    };
+    let world = World::new(0, &Unasked);
     load_commit(&commit, &blocks, &world).map_err(wrong)?;
     Ok(ms(start.elapsed()))
 }

@@ -32,7 +32,7 @@ impl Failure {
             "invalid-id" => "A StreamID, a CommitID or a ceramic:// address of one is wanted.",
             "offline" => "Give createNode a peer's address, or wait until status.online is true.",
             "not-found" => "No peer here holds this document: check its id and the network's name.",
-            "needs-schema" | "unsupported-type" | "did-method" => {
+            "needs-document" | "unsupported-type" | "did-method" => {
                 "This version verifies tiles without a schema, signed by a did:key or with its capability."
             }
             "store-full" => {

@@ -13,9 +13,10 @@ use libp2p::identity::Keypair;
 use ostrakon_node::View;
 use ostrakon_node::documents::{CallId, Documents, MAX_OPEN, Now, Output, Reply};
 use ostrakon_node::store::{Change, Memory, Store, StoreError};
+use ostrakon_protocol::World;
 use ostrakon_protocol::anchor::Unasked;
 use ostrakon_protocol::block::Block;
-use ostrakon_protocol::document::{World, hear_all};
+use ostrakon_protocol::document::hear_all;
 use ostrakon_protocol::{Cid, DocumentRef, StreamId};
 
 use common::{Author, forge};
@@ -234,10 +235,7 @@ impl Simulation {
             return;
         }
         // No disk lost anything, so it is what one gets who hears of all that was accepted.
-        let world = World {
-            now: 1_750_000_000,
-            anchors: &Unasked,
-        };
+        let world = World::new(1_750_000_000, &Unasked);
         for (author, tip) in self.authors.iter().zip(&all[0]) {
             let tips = &self.accepted[&author.stream];
             let (best, refused) =

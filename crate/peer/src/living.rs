@@ -206,10 +206,7 @@ mod tests {
 
     /// What a node that has `blocks` holds after hearing of `tip`.
     fn stand(living: &mut Living, blocks: &HashMap<Cid, Block>, tip: Cid) {
-        let world = World {
-            now: 1_750_000_000,
-            anchors: &Unasked,
-        };
+        let world = World::new(1_750_000_000, &Unasked);
         let (document, refusals) = hear_all(living.stream(), &[tip], blocks, &world).unwrap();
         assert_eq!(refusals, [], "{:?}", living.story);
         let content = document

@@ -105,10 +105,7 @@ fn anchor_times(text: &[u8]) -> Result<HashMap<Cid, u64>, String> {
 
 /// The state of the document in js-ceramic's serialised form, or why there is none.
 pub fn judge(blocks: &HashMap<Cid, Block>, question: &Question) -> Result<Value, Refusal> {
-    let world = World {
-        now: question.now,
-        anchors: &question.anchor_times,
-    };
+    let world = World::new(question.now, &question.anchor_times);
     let state = match (question.commit, question.at_time) {
         (Some(commit), _) => load_commit(&CommitId::new(question.stream, commit), blocks, &world)?
             .at_commit(&commit)?,

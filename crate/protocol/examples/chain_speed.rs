@@ -56,10 +56,7 @@ fn verify(commit: &CommitId, archive: &[u8]) -> Result<f64, Box<dyn Error>> {
         .into_iter()
         .map(|block| (*block.cid(), block))
         .collect();
-    let world = World {
-        now: 0,
-        anchors: &Unasked,
-    };
+    let world = World::new(0, &Unasked);
     load_commit(commit, &blocks, &world)?;
     Ok(began.elapsed().as_secs_f64() * 1_000.0)
 }

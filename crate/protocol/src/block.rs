@@ -122,6 +122,24 @@ impl Blocks for BTreeMap<Cid, Block> {
     }
 }
 
+/// All blocks there are.
+pub trait Archive: Blocks {
+    /// Their names.
+    fn cids(&self) -> Vec<Cid>;
+}
+
+impl<S: BuildHasher> Archive for HashMap<Cid, Block, S> {
+    fn cids(&self) -> Vec<Cid> {
+        self.keys().copied().collect()
+    }
+}
+
+impl Archive for BTreeMap<Cid, Block> {
+    fn cids(&self) -> Vec<Cid> {
+        self.keys().copied().collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

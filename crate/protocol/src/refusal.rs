@@ -11,7 +11,7 @@ use crate::doctype::RuleError;
 use crate::event::EventError;
 use crate::jose::JoseError;
 use crate::patch::PatchError;
-use crate::{CommitId, StreamType};
+use crate::{DocumentRef, StreamType};
 
 /// A refusal: the event it is about, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +27,14 @@ impl Refusal {
     /// A stable name of the reason.
     pub fn code(&self) -> &'static str {
         self.reason.code()
+    }
+
+    /// The document that must be known before this can be judged, if that is the reason.
+    pub fn wanted(&self) -> Option<&DocumentRef> {
+        match &*self.reason {
+            Reason::Need(Need::Document(wanted)) => Some(wanted),
+            _ => None,
+        }
     }
 
     pub(crate) fn of(event: Cid, reason: Reason) -> Self {
@@ -51,6 +59,15 @@ impl From<ChainError> for Refusal {
         Self {
             event: None,
             reason: Box::new(error.into()),
+        }
+    }
+}
+
+impl From<Need> for Refusal {
+    fn from(need: Need) -> Self {
+        Self {
+            event: None,
+            reason: Box::new(need.into()),
         }
     }
 }
@@ -123,9 +140,10 @@ pub enum Need {
         /// The transaction.
         tx_hash: Cid,
     },
-    /// A schema, by the version of the tile that holds it.
-    #[error("the schema {0} must be loaded first")]
-    Schema(Box<CommitId>),
+    /// Another document, or one of its versions, to be loaded and verified. Of a model or a related instance the version
+    /// at its init event is enough.
+    #[error("the document {0} must be loaded and verified first")]
+    Document(Box<DocumentRef>),
 }
 
 impl Need {
@@ -137,12 +155,16 @@ impl Need {
         }
     }
 
+    pub(crate) fn document(wanted: DocumentRef) -> Self {
+        Self::Document(Box::new(wanted))
+    }
+
     /// A stable name of the need.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Capability(_) => "needs-capability",
             Self::Transaction { .. } => "needs-transaction",
-            Self::Schema(_) => "needs-schema",
+            Self::Document(_) => "needs-document",
         }
     }
 }

@@ -15,10 +15,7 @@ use serde_json::json;
 const END: u64 = 100;
 
 fn at(now: u64) -> World<'static> {
-    World {
-        now,
-        anchors: &Told,
-    }
+    World::new(now, &Told)
 }
 
 fn code(refused: Option<&Refusal>) -> Option<&'static str> {

@@ -7,9 +7,10 @@ use cid::Cid;
 use ostrakon_protocol::anchor::Unasked;
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::chain::{Chain, Step, Walk};
-use ostrakon_protocol::document::{Document, World};
+use ostrakon_protocol::document::Document;
 use ostrakon_protocol::id::StreamId;
 use ostrakon_protocol::refusal::Refusal;
+use ostrakon_protocol::world::World;
 
 use super::{Source, View};
 use crate::error::NodeError;
@@ -36,10 +37,7 @@ pub(super) struct Known {
 }
 
 fn world(now: u64) -> World<'static> {
-    World {
-        now: now / 1000,
-        anchors: &Unasked,
-    }
+    World::new(now / 1000, &Unasked)
 }
 
 pub(super) fn arrived(held: Option<&Document>, chain: Chain, now: u64) -> Judged {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::Link;
 use crate::anchor::{AnchorAnswer, AnchorError};
 use crate::cacao::{CacaoError, Capability, Deed, Role};
-use crate::doctype::{DocumentType, RuleError};
-use crate::document::World;
+use crate::doctype::RuleError;
 use crate::event::{Data, Event, Init, Time};
 use crate::jose::{JoseError, Signer, verify_envelope};
 use crate::refusal::{Need, Reason};
 use crate::state::{Kind, LogEntry, State, TimeStatus};
+use crate::world::World;
 use crate::{Cid, StreamId};
 
 /// Events whose signatures are verified together, before the first of them is judged.
@@ -121,29 +121,17 @@ fn own(signer: &str, controller: &str) -> Result<Role, RuleError> {
     }
 }
 
-/// The state after an init event whose author, if it is signed, was verified.
-pub(crate) fn init(
-    rules: &dyn DocumentType,
-    init: &Init,
-    author: Option<&Author>,
-) -> Result<State, Reason> {
-    let mut state = rules.init(init)?;
+/// Notes the init event in the log of the state that it made.
+pub(crate) fn begin(mut state: State, init: &Init, author: Option<&Author>) -> State {
     state.log.push(entry(init.cid, Kind::Init, None, author));
-    Ok(state)
+    state
 }
 
-/// Applies a change whose author was verified. On an error the state is what it was.
-pub(crate) fn change(
-    rules: &dyn DocumentType,
-    state: &mut State,
-    data: &Data,
-    author: Option<&Author>,
-) -> Result<(), Reason> {
-    rules.data(state, data)?;
+/// Notes a change in the log of the state to which it was applied.
+pub(crate) fn record(state: &mut State, data: &Data, author: Option<&Author>) {
     state
         .log
         .push(entry(data.cid, Kind::Data, Some(data.prev), author));
-    Ok(())
 }
 
 fn entry(cid: Cid, kind: Kind, prev: Option<Cid>, author: Option<&Author>) -> LogEntry {

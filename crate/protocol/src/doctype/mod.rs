@@ -1,16 +1,22 @@
 //! The rules of each document type: which transitions are valid (as js-ceramic's handlers judge them). One file per type.
 //!
 //! Signatures, links and anchors are the same for all types and were checked before a rule is asked. A type that is not
-//! here is refused by name, never guessed at.
+//! here, and that nobody added to [`Types`], is refused by name, never guessed at.
 
 mod tile;
 
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::RefUnwindSafe;
+use std::sync::Arc;
+
 use cid::Cid;
 
-use crate::StreamType;
 use crate::event::{Data, Init};
 use crate::refusal::Reason;
 use crate::state::State;
+use crate::world::World;
+use crate::{StreamId, StreamType};
 
 /// Why an event breaks the rules of its type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,19 +76,69 @@ impl RuleError {
     }
 }
 
-/// The rules of one document type.
-pub(crate) trait DocumentType: Sync {
+/// An event with content.
+#[derive(Clone, Copy)]
+pub enum Written<'a> {
+    /// The first event.
+    Init(&'a Init),
+    /// A change.
+    Data(&'a Data),
+}
+
+/// Where an event is judged.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    /// The document.
+    pub stream: &'a StreamId,
+    /// What else is known.
+    pub world: &'a World<'a>,
+}
+
+/// The rules of one document type. An event is applied first, then the outcome is checked; when a document is replayed,
+/// what was checked before is only applied.
+pub trait DocumentType: fmt::Debug + Send + Sync + RefUnwindSafe {
     /// The state after the init event; its log is left empty.
     fn init(&self, init: &Init) -> Result<State, Reason>;
 
-    /// Applies a change. On an error the state is what it was.
-    fn data(&self, state: &mut State, data: &Data) -> Result<(), Reason>;
+    /// Applies a change. On an error the state may be anything: it is thrown away.
+    fn change(&self, state: &mut State, data: &Data) -> Result<(), Reason>;
+
+    /// Whether the state after an event, which is not in its log yet, agrees with what lies outside the document.
+    fn check(&self, event: Written, state: &State, around: &Around) -> Result<(), Reason> {
+        let _ = (event, state, around);
+        Ok(())
+    }
+
+    /// Whether a change must be signed by the controller. If not, [`DocumentType::check`] must see to it who wrote it.
+    fn changes_are_signed(&self) -> bool {
+        true
+    }
 }
 
-/// The rules of a type.
-pub(crate) fn rules(kind: StreamType) -> Result<&'static dyn DocumentType, Reason> {
-    match kind {
-        StreamType::TILE => Ok(&tile::Tile),
-        other => Err(Reason::UnsupportedType(other)),
+/// The document types that are known.
+#[derive(Default)]
+pub struct Types {
+    added: BTreeMap<StreamType, Arc<dyn DocumentType>>,
+}
+
+impl Types {
+    /// Those of Ceramic.
+    pub const fn ceramic() -> Self {
+        Self {
+            added: BTreeMap::new(),
+        }
+    }
+
+    /// Adds the rules of another type. Those of Ceramic's own types cannot be replaced.
+    pub fn add(&mut self, kind: StreamType, rules: Arc<dyn DocumentType>) {
+        self.added.insert(kind, rules);
+    }
+
+    /// The rules of a type.
+    pub fn rules(&self, kind: StreamType) -> Result<Arc<dyn DocumentType>, Reason> {
+        match kind {
+            StreamType::TILE => Ok(Arc::new(tile::Tile)),
+            other => (self.added.get(&other).cloned()).ok_or(Reason::UnsupportedType(other)),
+        }
     }
 }

@@ -2,13 +2,14 @@
 
 use ipld_core::ipld::Ipld;
 
-use super::{DocumentType, RuleError};
+use super::{Around, DocumentType, RuleError, Written};
 use crate::event::{Data, Init, Map};
 use crate::patch::Content;
 use crate::refusal::{Need, Reason};
 use crate::state::{Next, Signed, State, field, truthy};
 use crate::{DocumentRef, StreamType};
 
+#[derive(Debug)]
 pub(super) struct Tile;
 
 impl DocumentType for Tile {
@@ -24,7 +25,6 @@ impl DocumentType for Tile {
             [other] => return Err(RuleError::BadController(other.clone()).into()),
             other => return Err(RuleError::ControllerCount(other.len()).into()),
         }
-        check_schema(&init.header.fields)?;
         Ok(State {
             kind: StreamType::TILE,
             content: Content::from(content.unwrap_or(Ipld::Map(Map::new()))),
@@ -37,12 +37,11 @@ impl DocumentType for Tile {
         })
     }
 
-    fn data(&self, state: &mut State, data: &Data) -> Result<(), Reason> {
+    fn change(&self, state: &mut State, data: &Data) -> Result<(), Reason> {
         let header = data.header.as_ref().ok_or(RuleError::NoHeader)?;
         check_controllers(&state.metadata, header)?;
         let mut metadata = state.metadata().clone();
         metadata.extend(header.clone());
-        check_schema(&metadata)?;
 
         match &mut state.next {
             Some(next) if !matches!(next.content.value(), None | Some(Ipld::Null)) => {
@@ -58,6 +57,10 @@ impl DocumentType for Tile {
         state.signed = Signed::Signed;
         state.anchored = false;
         Ok(())
+    }
+
+    fn check(&self, _: Written, state: &State, around: &Around) -> Result<(), Reason> {
+        check_schema(state.metadata(), around)
     }
 }
 
@@ -87,11 +90,14 @@ fn check_controllers(metadata: &Map, header: &Map) -> Result<(), Reason> {
 }
 
 /// Content under a schema cannot be judged without it.
-fn check_schema(metadata: &Map) -> Result<(), Reason> {
+fn check_schema(metadata: &Map, around: &Around) -> Result<(), Reason> {
     match field(metadata, "schema").filter(|value| truthy(value)) {
         None => Ok(()),
         Some(Ipld::String(text)) => match text.parse() {
-            Ok(DocumentRef::Commit(commit)) => Err(Need::Schema(Box::new(commit)).into()),
+            Ok(DocumentRef::Commit(commit)) => {
+                around.world.library.version(&commit)?;
+                Err(Need::document(DocumentRef::Commit(commit)).into())
+            }
             _ => Err(RuleError::BadSchema.into()),
         },
         Some(_) => Err(RuleError::BadSchema.into()),

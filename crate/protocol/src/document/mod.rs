@@ -24,28 +24,19 @@ use cid::Cid;
 
 use tree::{Node, Tree};
 
-use crate::anchor::Anchors;
 use crate::cacao::Capability;
 use crate::chain::judge::{self, BATCH, Signed};
 use crate::chain::{Chain, ChainError, Link, MAX_CHAIN_BYTES, MAX_EVENTS};
-use crate::doctype;
+use crate::doctype::{Around, DocumentType, Written};
 use crate::event::Event;
 use crate::jose::JoseError;
 use crate::refusal::{Reason, Refusal};
 use crate::state::{Kind, LogEntry, State, TimeStatus};
+use crate::world::World;
 use crate::{Block, StreamId, StreamType};
 
 /// Most branches of a document that are kept.
 pub const MAX_BRANCHES: usize = 64;
-
-/// What must be known of the world to judge an event.
-#[derive(Clone, Copy)]
-pub struct World<'a> {
-    /// The time now, in unix seconds.
-    pub now: u64,
-    /// What chains answered about anchors.
-    pub anchors: &'a dyn Anchors,
-}
 
 /// What came of hearing a chain.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +53,7 @@ pub struct Document {
     stream: StreamId,
     /// Of a model instance.
     model: Option<StreamId>,
+    rules: Arc<dyn DocumentType>,
     tree: Tree,
     /// The state at the winning tip.
     state: State,
@@ -78,7 +70,7 @@ impl Document {
             return Err(ChainError::UnknownParent(*known).into());
         }
         let refuse = |reason: Reason| Refusal::of(*stream.init(), reason);
-        let rules = doctype::rules(stream.stream_type()).map_err(refuse)?;
+        let rules = (world.types.rules(stream.stream_type())).map_err(refuse)?;
         let mut links = chain.into_links().into_iter();
         let link = links.next().ok_or(ChainError::Missing(*stream.init()))?;
         let Event::Init(init) = link.event().map_err(refuse)? else {
@@ -96,11 +88,19 @@ impl Document {
                 Some(author.map_err(refuse)?)
             }
         };
-        let state = judge::init(rules, &init, author.as_ref()).map_err(refuse)?;
+        let state = rules.init(&init).map_err(refuse)?;
+        let around = Around {
+            stream: &stream,
+            world,
+        };
+        let checked = rules.check(Written::Init(&init), &state, &around);
+        checked.map_err(refuse)?;
+        let state = judge::begin(state, &init, author.as_ref());
         let controller = state.controller().map(Arc::from);
         let mut document = Self {
             stream,
             model,
+            rules,
             tree: Tree::new(link.cid),
             state,
             refused: None,
@@ -234,22 +234,31 @@ impl Document {
             }
             Event::Data(data) => {
                 let model = self.model.as_ref();
-                let author_by = |controller: Option<&str>| {
-                    judge::author(&self.stream, model, controller, link, signature, world)
+                let author_by = |controller: Option<&str>| match self.rules.changes_are_signed() {
+                    true => judge::author(&self.stream, model, controller, link, signature, world)
+                        .map(Some),
+                    false => Ok(None),
                 };
-                let state = match &mut branch.state {
+                // Taken, so that nobody sees what a change left of it that was refused.
+                let mut state = match branch.state.take() {
                     Some(state) => state,
                     None => {
                         author_by(controller.as_deref())?;
-                        branch.state.insert(self.state_at(&branch.end)?)
+                        self.state_at(&branch.end)?
                     }
                 };
-                author = Some(author_by(state.controller())?);
-                let rules = doctype::rules(self.stream.stream_type())?;
-                judge::change(rules, state, &data, author.as_ref())?;
+                author = author_by(state.controller())?;
+                self.rules.change(&mut state, &data)?;
+                let around = Around {
+                    stream: &self.stream,
+                    world,
+                };
+                self.rules.check(Written::Data(&data), &state, &around)?;
+                judge::record(&mut state, &data, author.as_ref());
                 if controller.as_deref() != state.controller() {
                     controller = state.controller().map(Arc::from);
                 }
+                branch.state = Some(state);
             }
         }
         self.tree.insert(link.clone(), time, author, controller);
@@ -274,7 +283,7 @@ impl Document {
 
     /// The state at any event that is held: replayed from the state that is held if the event builds on that, else from
     /// the init event.
-    fn state_at(&self, cid: &Cid) -> Result<State, Reason> {
+    pub(crate) fn state_at(&self, cid: &Cid) -> Result<State, Reason> {
         let mut missing = Vec::new();
         for (cid, node) in self.tree.back(cid) {
             if self.state.tip() == Some(cid) {
@@ -291,14 +300,18 @@ impl Document {
         state: Option<State>,
         nodes: impl Iterator<Item = &'a Node>,
     ) -> Result<State, Reason> {
-        let rules = doctype::rules(self.stream.stream_type())?;
         let mut state = state;
         for node in nodes {
             let author = node.author.as_ref();
             let link = &node.link;
             match (link.event()?, &mut state) {
-                (Event::Init(init), _) => state = Some(judge::init(rules, &init, author)?),
-                (Event::Data(data), Some(state)) => judge::change(rules, state, &data, author)?,
+                (Event::Init(init), _) => {
+                    state = Some(judge::begin(self.rules.init(&init)?, &init, author));
+                }
+                (Event::Data(data), Some(state)) => {
+                    self.rules.change(state, &data)?;
+                    judge::record(state, &data, author);
+                }
                 (Event::Time(_), Some(state)) => {
                     state.anchor(link.cid, link.prev, node.time.clone());
                 }
@@ -336,6 +349,11 @@ impl Document {
     /// The events of the winning branch, init first.
     pub fn log(&self) -> &[LogEntry] {
         self.state.log()
+    }
+
+    /// Bytes of all its blocks.
+    pub fn bytes(&self) -> usize {
+        self.tree.bytes()
     }
 
     /// Whether an event is part of any valid branch.

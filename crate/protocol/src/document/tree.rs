@@ -113,6 +113,11 @@ impl Tree {
         &self.tips
     }
 
+    /// Of all blocks.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// The events from one back to the init event.
     pub(super) fn back(&self, from: &Cid) -> impl Iterator<Item = (&Cid, &Node)> {
         let first = self.nodes.get_key_value(from);

@@ -129,7 +129,4 @@ impl Anchors for Told {
     }
 }
 
-pub const WORLD: World = World {
-    now: 1_000,
-    anchors: &Told,
-};
+pub const WORLD: World = World::new(1_000, &Told);

@@ -1,0 +1,108 @@
+//! Verified documents that judging others needs: models, schemas, related instances, 3IDs.
+//!
+//! Only a [`Document`] gets in, so only what was verified can decide about another. Documents of strangers can name any
+//! number of others; at most [`MAX_DOCUMENTS`] of [`MAX_BYTES`] are held, the oldest make room, and what is missing is
+//! asked for again ([`Need::Document`]).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use cid::Cid;
+
+use crate::refusal::{Need, Reason};
+use crate::{CommitId, Document, DocumentRef, State, StreamId};
+
+/// Most documents held.
+pub const MAX_DOCUMENTS: usize = 512;
+/// Most bytes of blocks of all documents held, apart from the newest.
+pub const MAX_BYTES: usize = 64 << 20;
+
+#[derive(Clone)]
+struct Held {
+    document: Arc<Document>,
+    /// Whether everything that was announced of it was heard.
+    whole: bool,
+}
+
+/// See the module.
+#[derive(Clone, Default)]
+pub struct Library {
+    documents: BTreeMap<StreamId, Held>,
+    /// Of those, the one admitted last at the end.
+    order: VecDeque<StreamId>,
+    bytes: usize,
+}
+
+impl Library {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        Self {
+            documents: BTreeMap::new(),
+            order: VecDeque::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Takes a document, in place of an earlier form of it. `whole` says that every tip anyone announced was heard, which
+    /// counts where the newest version is wanted and not a certain one.
+    pub fn admit(&mut self, document: Arc<Document>, whole: bool) {
+        let stream = *document.stream();
+        let whole = whole || self.document(&stream).is_ok();
+        self.remove(&stream);
+        self.bytes = self.bytes.saturating_add(document.bytes());
+        self.documents.insert(stream, Held { document, whole });
+        self.order.push_back(stream);
+        while self.order.len() > MAX_DOCUMENTS || (self.bytes > MAX_BYTES && self.order.len() > 1) {
+            if let Some(oldest) = self.order.front().copied() {
+                self.remove(&oldest);
+            }
+        }
+    }
+
+    /// Lets a document go.
+    pub fn remove(&mut self, stream: &StreamId) {
+        if let Some(held) = self.documents.remove(stream) {
+            self.bytes = self.bytes.saturating_sub(held.document.bytes());
+            self.order.retain(|other| other != stream);
+        }
+    }
+
+    /// Whether this need is met.
+    pub fn has(&self, wanted: &DocumentRef) -> bool {
+        match wanted {
+            DocumentRef::Stream(stream) => self.document(stream).is_ok(),
+            DocumentRef::Commit(commit) => self.version(commit).is_ok(),
+        }
+    }
+
+    /// A document in whatever form it is held.
+    pub(crate) fn held(&self, stream: &StreamId) -> Option<&Document> {
+        self.documents.get(stream).map(|held| &*held.document)
+    }
+
+    /// The newest form of a document.
+    pub fn document(&self, stream: &StreamId) -> Result<&Arc<Document>, Need> {
+        let held = self.documents.get(stream).filter(|held| held.whole);
+        held.map(|held| &held.document)
+            .ok_or_else(|| Need::document(DocumentRef::Stream(*stream)))
+    }
+
+    /// A document that has this version.
+    pub fn version(&self, commit: &CommitId) -> Result<&Arc<Document>, Need> {
+        let held = self.documents.get(commit.stream_id());
+        let held = held.filter(|held| held.document.contains(commit.commit()));
+        held.map(|held| &held.document)
+            .ok_or_else(|| Need::document(DocumentRef::Commit(*commit)))
+    }
+
+    /// A document of which only the init event must be known.
+    pub fn init(&self, stream: &StreamId) -> Result<&Arc<Document>, Need> {
+        self.version(&CommitId::new(*stream, *stream.init()))
+    }
+
+    /// The state of a document at one of its versions.
+    pub fn state(&self, commit: &CommitId) -> Result<State, Reason> {
+        let event: &Cid = commit.commit();
+        self.version(commit)?.state_at(event)
+    }
+}
