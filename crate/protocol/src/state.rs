@@ -7,7 +7,7 @@ use ipld_core::ipld::Ipld;
 use serde_json::{Map as JsonMap, Value, json};
 
 use crate::StreamType;
-use crate::anchor::Proof;
+use crate::anchor::{Proof, Sources};
 use crate::cacao::Capability;
 use crate::event::Map;
 use crate::json::to_json;
@@ -41,6 +41,10 @@ pub enum TimeStatus {
         unix: u64,
         /// What names the transaction.
         proof: Arc<Proof>,
+        /// The number of the block, if the source said.
+        block: Option<u64>,
+        /// The names of the sources that agreed.
+        by: Sources,
     },
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Link;
-use crate::anchor::{AnchorAnswer, AnchorError};
+use crate::anchor::{AnchorError, Verdict};
 use crate::cacao::{CacaoError, Capability, Deed, Role};
 use crate::doctype::RuleError;
 use crate::event::{Data, Event, Init, Time};
@@ -152,11 +152,15 @@ pub(crate) fn time(link: &Link, world: &World) -> Result<TimeStatus, Reason> {
         Some(witness) => witness.clone()?,
         None => return Err(AnchorError::Missing(link.cid).into()),
     };
-    match world.anchors.answer(&proof) {
-        AnchorAnswer::Unasked => Ok(TimeStatus::Claimed { proof }),
-        AnchorAnswer::Mined { time } => Ok(TimeStatus::Proven { unix: time, proof }),
-        AnchorAnswer::Absent => Err(AnchorError::NoTransaction(proof.tx_hash).into()),
-    }
+    Ok(match world.anchors.answer(&proof).judge(&proof)? {
+        Verdict::Claimed => TimeStatus::Claimed { proof },
+        Verdict::Proven { unix, block, by } => TimeStatus::Proven {
+            unix,
+            proof,
+            block,
+            by,
+        },
+    })
 }
 
 /// That an event is of this document. Early events do not say.

@@ -15,10 +15,15 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors")
 }
 
+/// One vector file.
+pub fn file(name: &str) -> Value {
+    let text = std::fs::read(folder().join(name)).unwrap();
+    serde_json::from_slice(&text).unwrap()
+}
+
 /// The cases of one vector file.
 pub fn cases(file: &str) -> Vec<Value> {
-    let text = std::fs::read(folder().join(file)).unwrap();
-    let mut json: Value = serde_json::from_slice(&text).unwrap();
+    let mut json = self::file(file);
     match json["cases"].take() {
         Value::Array(cases) => cases,
         other => panic!("{file} has no cases but {other}"),
