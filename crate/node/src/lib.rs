@@ -5,10 +5,12 @@
 //! - [`network`]: how peers are spoken to.
 //! - [`sync`]: which tips are fetched, and when to ask again; no I/O.
 //! - [`documents`]: load, follow, forget, import, export, submit; no I/O.
+//! - [`chains`]: what blockchains are asked about anchors.
 //! - [`Node`]: all of it at work.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod chains;
 pub mod documents;
 mod driver;
 mod error;

@@ -1,0 +1,5 @@
+//! Asking blockchains about anchors.
+
+mod source;
+
+pub use source::{ChainSource, SourceError};
