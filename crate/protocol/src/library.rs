@@ -4,8 +4,8 @@
 //! number of others; at most [`MAX_DOCUMENTS`] of [`MAX_BYTES`] are held, the oldest make room, and what is missing is
 //! asked for again ([`Need::Document`]).
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cid::Cid;
 
@@ -16,6 +16,8 @@ use crate::{CommitId, Document, DocumentRef, State, StreamId};
 pub const MAX_DOCUMENTS: usize = 512;
 /// Most bytes of blocks of all documents held, apart from the newest.
 pub const MAX_BYTES: usize = 64 << 20;
+/// Most documents noted as used.
+pub const MAX_USED: usize = 1_024;
 
 #[derive(Clone)]
 struct Held {
@@ -31,6 +33,30 @@ pub struct Library {
     /// Of those, the one admitted last at the end.
     order: VecDeque<StreamId>,
     bytes: usize,
+    used: Used,
+}
+
+/// Documents that were looked up and found. A copy of a library begins without any.
+#[derive(Default)]
+struct Used(Mutex<BTreeSet<StreamId>>);
+
+impl Used {
+    fn take(&self) -> BTreeSet<StreamId> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, stream: &StreamId) {
+        let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if used.len() < MAX_USED {
+            used.insert(*stream);
+        }
+    }
+}
+
+impl Clone for Used {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 impl Library {
@@ -40,14 +66,21 @@ impl Library {
             documents: BTreeMap::new(),
             order: VecDeque::new(),
             bytes: 0,
+            used: Used(Mutex::new(BTreeSet::new())),
         }
+    }
+
+    /// The documents, [`MAX_USED`] at most, that judging took from here since this was asked last: without them its
+    /// verdicts cannot be had again.
+    pub fn take_used(&self) -> BTreeSet<StreamId> {
+        self.used.take()
     }
 
     /// Takes a document, in place of an earlier form of it. `whole` says that every tip anyone announced was heard, which
     /// counts where the newest version is wanted and not a certain one.
     pub fn admit(&mut self, document: Arc<Document>, whole: bool) {
         let stream = *document.stream();
-        let whole = whole || self.document(&stream).is_ok();
+        let whole = whole || self.has(&DocumentRef::Stream(stream));
         self.remove(&stream);
         self.bytes = self.bytes.saturating_add(document.bytes());
         self.documents.insert(stream, Held { document, whole });
@@ -69,10 +102,11 @@ impl Library {
 
     /// Whether this need is met.
     pub fn has(&self, wanted: &DocumentRef) -> bool {
-        match wanted {
-            DocumentRef::Stream(stream) => self.document(stream).is_ok(),
-            DocumentRef::Commit(commit) => self.version(commit).is_ok(),
-        }
+        let held = self.documents.get(wanted.stream_id());
+        held.is_some_and(|held| match wanted {
+            DocumentRef::Stream(_) => held.whole,
+            DocumentRef::Commit(commit) => held.document.contains(commit.commit()),
+        })
     }
 
     /// A document in whatever form it is held.
@@ -83,7 +117,7 @@ impl Library {
     /// The newest form of a document.
     pub fn document(&self, stream: &StreamId) -> Result<&Arc<Document>, Need> {
         let held = self.documents.get(stream).filter(|held| held.whole);
-        held.map(|held| &held.document)
+        held.map(|held| self.use_of(&held.document))
             .ok_or_else(|| Need::document(DocumentRef::Stream(*stream)))
     }
 
@@ -91,8 +125,13 @@ impl Library {
     pub fn version(&self, commit: &CommitId) -> Result<&Arc<Document>, Need> {
         let held = self.documents.get(commit.stream_id());
         let held = held.filter(|held| held.document.contains(commit.commit()));
-        held.map(|held| &held.document)
+        held.map(|held| self.use_of(&held.document))
             .ok_or_else(|| Need::document(DocumentRef::Commit(*commit)))
+    }
+
+    fn use_of<'a>(&self, document: &'a Arc<Document>) -> &'a Arc<Document> {
+        self.used.note(document.stream());
+        document
     }
 
     /// A document of which only the init event must be known.
