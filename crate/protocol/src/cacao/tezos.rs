@@ -3,11 +3,11 @@
 use blake2::Blake2b;
 use blake2::digest::Digest as _;
 use blake2::digest::consts::{U20, U32};
-use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
 use sha2::Sha256;
 
 use super::base58;
 use super::text::Message;
+use crate::jose::ed25519;
 
 /// Length of `edsig…`, the signature; `edpk…`, the key, follows.
 const SIGNATURE: usize = 99;
@@ -26,12 +26,9 @@ pub(super) fn verify(message: &Message, signature: &str) -> Option<()> {
     if tz1(&key) != address {
         return None;
     }
-    let signature = Signature::from_slice(&body(signature, EDSIG_BYTES)?).ok()?;
+    let signature = body(signature, EDSIG_BYTES)?;
     let digest = Blake2b::<U32>::digest(pack(&message.write("Tezos", address))?);
-    VerifyingKey::from_bytes(&key)
-        .ok()?
-        .verify(&digest, &signature)
-        .ok()
+    ed25519::verify(&key, &digest, &signature).then_some(())
 }
 
 /// What base58 says between its prefix and its checksum, neither of which js looks at.

@@ -7,14 +7,11 @@ use crate::anchor::{AnchorError, Verdict};
 use crate::cacao::{CacaoError, Capability, Deed, Role};
 use crate::doctype::RuleError;
 use crate::event::{Data, Event, Init, Time};
-use crate::jose::{JoseError, Signer, verify_envelope};
+use crate::jose::{JoseError, Signer, verify_envelopes};
 use crate::refusal::{Need, Reason};
 use crate::state::{Kind, LogEntry, State, TimeStatus};
 use crate::world::World;
 use crate::{Cid, StreamId};
-
-/// Events whose signatures are verified together, before the first of them is judged.
-pub(crate) const BATCH: usize = 32;
 
 /// A verified signature. Whether the signer may write is judged later.
 pub(crate) struct Signed {
@@ -23,16 +20,33 @@ pub(crate) struct Signed {
     payload: Cid,
 }
 
-/// Verifies the signature of an event; `None` if it is not signed.
-pub(crate) fn signature(link: &Link) -> Option<Result<Signed, JoseError>> {
-    let envelope = link.envelope()?;
-    Some(match envelope {
-        Ok(envelope) => verify_envelope(&envelope).map(|signer| Signed {
-            signer,
-            payload: envelope.payload,
-        }),
-        Err(_) => Err(JoseError::Format("the envelope cannot be read")),
-    })
+/// The signature of an event; `None` if it is not signed.
+pub(crate) type Signature = Option<Result<Signed, JoseError>>;
+
+/// Verifies the signatures of events, together.
+pub(crate) fn signatures<'a>(links: impl IntoIterator<Item = &'a Link>) -> Vec<Signature> {
+    let mut envelopes = Vec::new();
+    let read = |link: &'a Link| {
+        Some(match link.envelope()? {
+            Ok(envelope) => {
+                let payload = envelope.payload;
+                envelopes.push(envelope);
+                Ok(payload)
+            }
+            Err(_) => Err(JoseError::Format("the envelope cannot be read")),
+        })
+    };
+    let payloads: Vec<Option<Result<Cid, JoseError>>> = links.into_iter().map(read).collect();
+    let mut signers = verify_envelopes(&envelopes).into_iter();
+    let mut signed = |payload: Cid| {
+        let missing = Err(JoseError::Signature);
+        let signer = signers.next().unwrap_or(missing)?;
+        Ok(Signed { signer, payload })
+    };
+    payloads
+        .into_iter()
+        .map(|payload| Some(payload?.and_then(&mut signed)))
+        .collect()
 }
 
 /// Who wrote an event, once that was verified. Whether a capability was valid at the time is judged with the anchors.

@@ -7,8 +7,9 @@
 use ed25519_dalek::VerifyingKey;
 use serde_json::{Value, json};
 
-use super::DidError;
 use super::coordinates::{self, Coordinates, Curve};
+use super::{Did, DidError};
+use crate::jose::ed25519;
 
 const ED25519: u64 = 0xed;
 const X25519: u64 = 0xec;
@@ -51,7 +52,7 @@ impl PublicKey {
         let (code, key) =
             unsigned_varint::decode::u64(&bytes).map_err(|_| DidError::Key("no multicodec"))?;
         match code {
-            ED25519 => ed25519(key).map(PublicKey::Ed25519),
+            ED25519 => ed25519_key(key).map(PublicKey::Ed25519),
             SECP256K1 => Ok(PublicKey::Secp256k1(key.to_vec())),
             P256 => sec1(key, 32).map(PublicKey::P256),
             P384 => sec1(key, 48).map(PublicKey::P384),
@@ -116,19 +117,34 @@ fn fingerprint(code: u64, key: &[u8]) -> String {
     format!("z{}", base58(&bytes))
 }
 
-fn ed25519(bytes: &[u8]) -> Result<VerifyingKey, DidError> {
+/// The key of an ed25519 `did:key`, canonically encoded. It is not checked to be a point of the curve.
+pub(crate) fn canonical_ed25519(did: &Did) -> Option<[u8; 32]> {
+    let digits = did
+        .id()
+        .strip_prefix('z')
+        .filter(|_| did.method() == "key")?;
+    let bytes = multibase::Base::Base58Btc.decode(digits).ok()?;
+    let (code, key) = unsigned_varint::decode::u64(&bytes).ok()?;
+    let key = key.try_into().ok().filter(|_| code == ED25519)?;
+    is_canonical(&key).then_some(key)
+}
+
+fn ed25519_key(bytes: &[u8]) -> Result<VerifyingKey, DidError> {
     let bytes: &[u8; 32] = bytes
         .try_into()
         .map_err(|_| DidError::Key("an ed25519 key has 32 bytes"))?;
     let key =
         VerifyingKey::from_bytes(bytes).map_err(|_| DidError::Key("not a point of ed25519"))?;
-    // Two encodings of one point would be two DIDs of one key; js refuses them too. The neutral element has no X25519 image.
-    let canonical = key.to_edwards().compress().to_bytes();
-    let is_neutral = matches!(canonical, [1, rest @ ..] if rest == [0; 31]);
-    if canonical != *bytes || is_neutral {
-        return Err(DidError::Key("not a canonical point of ed25519"));
+    match is_canonical(bytes) {
+        true => Ok(key),
+        false => Err(DidError::Key("not a canonical point of ed25519")),
     }
-    Ok(key)
+}
+
+/// Two encodings of one point would be two DIDs of one key; js refuses them too. The neutral element has no X25519 image.
+fn is_canonical(key: &[u8; 32]) -> bool {
+    let is_neutral = matches!(key, [1, rest @ ..] if *rest == [0; 31]);
+    ed25519::is_canonical(key) && !is_neutral
 }
 
 /// Accepts the encodings js does: compressed, uncompressed, or the two coordinates alone; the last gains its SEC1 tag.

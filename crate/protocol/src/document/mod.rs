@@ -5,16 +5,19 @@
 //! longest valid prefix of a chain counts, and an invalid anchor can neither win nor cut off anything.
 //!
 //! A stranger can write time events without end, each of them a branch. At most [`MAX_BRANCHES`] branches and
-//! [`MAX_EVENTS`] events of [`MAX_CHAIN_BYTES`] bytes are kept, the worst are forgotten first, and the winner never; what
-//! was forgotten and becomes better is heard of again. An event that the controller did not sign is refused before
-//! anything is replayed for it.
+//! [`MAX_EVENTS`](crate::chain::MAX_EVENTS) events of [`MAX_CHAIN_BYTES`](crate::chain::MAX_CHAIN_BYTES) bytes are kept,
+//! the worst are forgotten first, and the winner never; what was forgotten and becomes better is heard of again. An event
+//! that the controller did not sign is refused before anything is replayed for it.
 //!
 //! An event of a session is valid only while its capability is, unless an anchor shows that it was written in time. One
 //! that is not anchored is dropped when its capability ends: what came before it stays.
 
+mod growth;
+mod judging;
 mod offline;
 mod tree;
 
+pub use judging::{Judging, judge_some};
 pub use offline::{hear_all, load_commit};
 
 use std::collections::HashSet;
@@ -22,18 +25,19 @@ use std::sync::Arc;
 
 use cid::Cid;
 
+use growth::Growth;
 use tree::{Node, Tree};
 
 use crate::cacao::Capability;
-use crate::chain::judge::{self, BATCH, Signed};
-use crate::chain::{Chain, ChainError, Link, MAX_CHAIN_BYTES, MAX_EVENTS};
-use crate::doctype::{Around, DocumentType, Written};
+use crate::chain::judge;
+use crate::chain::{Chain, ChainError};
+use crate::doctype::DocumentType;
 use crate::event::Event;
-use crate::jose::JoseError;
+use crate::jose::MAX_BATCH;
 use crate::refusal::{Reason, Refusal};
-use crate::state::{Kind, LogEntry, State, TimeStatus};
+use crate::state::{Kind, LogEntry, State};
 use crate::world::World;
-use crate::{Block, StreamId, StreamType};
+use crate::{Block, StreamId};
 
 /// Most branches of a document that are kept.
 pub const MAX_BRANCHES: usize = 64;
@@ -63,57 +67,9 @@ pub struct Document {
 impl Document {
     /// Judges a whole chain and keeps its longest valid prefix; [`Document::refused`] says why not more.
     ///
-    /// Errors if not even the init event is valid.
+    /// Errors if not even the init event is valid. [`Judging`] does the same in small pieces.
     pub fn verify(chain: Chain, world: &World) -> Result<Self, Refusal> {
-        let stream = *chain.stream();
-        if let Some(known) = chain.joins() {
-            return Err(ChainError::UnknownParent(*known).into());
-        }
-        let refuse = |reason: Reason| Refusal::of(*stream.init(), reason);
-        let rules = (world.types.rules(stream.stream_type())).map_err(refuse)?;
-        let mut links = chain.into_links().into_iter();
-        let link = links.next().ok_or(ChainError::Missing(*stream.init()))?;
-        let Event::Init(init) = link.event().map_err(refuse)? else {
-            return Err(ChainError::WrongDocument(link.cid).into());
-        };
-        let is_instance = stream.stream_type() == StreamType::MODEL_INSTANCE;
-        let model = init.header.model().filter(|_| is_instance);
-        let author = match judge::signature(&link) {
-            None => None,
-            signature => {
-                let controller = init.header.controllers.first().map(String::as_str);
-                let signature = signature.as_ref();
-                let author =
-                    judge::author(&stream, model.as_ref(), controller, &link, signature, world);
-                Some(author.map_err(refuse)?)
-            }
-        };
-        let state = rules.init(&init).map_err(refuse)?;
-        let around = Around {
-            stream: &stream,
-            world,
-        };
-        let checked = rules.check(Written::Init(&init), &state, &around);
-        checked.map_err(refuse)?;
-        let state = judge::begin(state, &init, author.as_ref());
-        let controller = state.controller().map(Arc::from);
-        let mut document = Self {
-            stream,
-            model,
-            rules,
-            tree: Tree::new(link.cid),
-            state,
-            refused: None,
-        };
-        document
-            .tree
-            .insert(Arc::new(link), TimeStatus::None, author, controller);
-        document.refused = document.grow(*stream.init(), links.collect(), world).err();
-        match document.refused {
-            // An anchor, or the lack of one, says that the init event was not written in time.
-            Some(refusal) if refusal.event == Some(*stream.init()) => Err(refusal),
-            _ => Ok(document),
-        }
+        Judging::new(chain).finish(world)
     }
 
     /// Judges a whole chain, every event of which must be valid.
@@ -125,160 +81,35 @@ impl Document {
         }
     }
 
+    /// Judges many chains, each of a document of its own, as [`Document::verify`] does. Signatures are gathered over all of
+    /// them, so many short chains cost little more than a long one.
+    pub fn verify_all(chains: Vec<Chain>, world: &World) -> Vec<Result<Self, Refusal>> {
+        let mut judgings: Vec<Judging> = chains.into_iter().map(Judging::new).collect();
+        for some in judgings.chunks_mut(MAX_BATCH) {
+            while !judge_some(some.iter_mut(), MAX_BATCH, world) {}
+        }
+        let judged = judgings.into_iter();
+        judged.map(|judging| judging.finish(world)).collect()
+    }
+
     /// Hears of another branch, or of more of one. Never loses what is good; but drops what was written under a capability
-    /// that has ended by now, unless it was anchored.
+    /// that has ended by now, unless it was anchored. [`Judging`] does the same in small pieces.
     pub fn hear(&mut self, chain: Chain, world: &World) -> Heard {
         let before = *self.tip();
-        self.refused = self.take(chain, world).err();
+        let outcome = Growth::of(self, chain);
+        self.refused = outcome
+            .and_then(|mut growth| {
+                while !growth.is_over() {
+                    let signatures = judge::signatures(growth.next(MAX_BATCH));
+                    self.grow(&mut growth, signatures, world);
+                }
+                self.grown(growth, world)
+            })
+            .err();
         Heard {
             changed: before != *self.tip(),
             refused: self.refused.clone(),
         }
-    }
-
-    fn take(&mut self, chain: Chain, world: &World) -> Result<(), Refusal> {
-        if *chain.stream() != self.stream {
-            return Err(ChainError::WrongDocument(*chain.stream().init()).into());
-        }
-        let mut parent = *chain.joins().unwrap_or(self.stream.init());
-        let mut links = chain.into_links();
-        let known = links.iter().take_while(|link| self.contains(&link.cid));
-        let count = known.inspect(|link| parent = link.cid).count();
-        self.grow(parent, links.split_off(count), world)
-    }
-
-    /// Takes as many of the events as are valid; errors with the reason why not all.
-    fn grow(&mut self, parent: Cid, links: Vec<Link>, world: &World) -> Result<(), Refusal> {
-        let node = self.node(&parent)?;
-        let height = node.height;
-        if height.saturating_add(links.len()) >= MAX_EVENTS {
-            return Err(ChainError::TooLong.into());
-        }
-        let bytes = links
-            .iter()
-            .map(Link::bytes)
-            .fold(node.bytes, usize::saturating_add);
-        if bytes > MAX_CHAIN_BYTES {
-            return Err(ChainError::TooLarge.into());
-        }
-        let links: Vec<Arc<Link>> = links.into_iter().map(Arc::new).collect();
-        let mut branch = Branch {
-            end: parent,
-            state: None,
-            untimely: None,
-        };
-        let mut outcome = links.chunks(BATCH).try_for_each(|batch| {
-            let signatures: Vec<_> = batch.iter().map(|link| judge::signature(link)).collect();
-            batch
-                .iter()
-                .zip(signatures)
-                .try_for_each(|(link, signature)| {
-                    self.judge(&mut branch, link, signature.as_ref(), world)
-                        .map_err(|reason| Refusal::of(link.cid, reason))
-                })
-        });
-        let mut changed = branch.end != parent;
-        if let Some(refusal) = branch.untimely.take() {
-            // What was held before is valid without this anchor and stays, so the order of hearing does not matter.
-            let untimely = refusal.event.and_then(|event| self.tree.get(&event));
-            let untimely = untimely.map_or(0, |node| node.height);
-            let first = untimely.max(height.saturating_add(1));
-            let first = (self.tree.back(&branch.end)).find(|(_, node)| node.height == first);
-            if let Some(first) = first.map(|(cid, _)| *cid) {
-                self.tree.cut(&first);
-            }
-            outcome = Err(refusal);
-        }
-        if self.tree.may_expire(world.now) {
-            changed = true;
-            outcome = match self.tree.expire(&branch.end, world.now) {
-                Some(refusal) => Err(refusal),
-                None => outcome,
-            };
-        }
-        if changed {
-            self.tree.choose();
-            self.settle(branch)?;
-        }
-        outcome
-    }
-
-    /// Judges the event after the end of a branch, and makes it the new end.
-    fn judge(
-        &mut self,
-        branch: &mut Branch,
-        link: &Arc<Link>,
-        signature: Option<&Result<Signed, JoseError>>,
-        world: &World,
-    ) -> Result<(), Reason> {
-        let mut controller = self.node(&branch.end)?.controller.clone();
-        let mut author = None;
-        let mut time = TimeStatus::None;
-        let event = link.event()?;
-        judge::document(&self.stream, &event)?;
-        match event {
-            Event::Init(_) => return Err(ChainError::WrongDocument(link.cid).into()),
-            Event::Unreadable(event) => return Err(event.error.into()),
-            Event::Time(_) => {
-                time = judge::time(link, world)?;
-                if let Some(unix) = time.unix()
-                    && let Err(refusal) = self.tree.date(&branch.end, unix)
-                {
-                    let reason = (*refusal.reason).clone();
-                    branch.untimely = Some(refusal);
-                    return Err(reason);
-                }
-                if let Some(state) = &mut branch.state {
-                    state.anchor(link.cid, link.prev, time.clone());
-                }
-            }
-            Event::Data(data) => {
-                let model = self.model.as_ref();
-                let author_by = |controller: Option<&str>| match self.rules.changes_are_signed() {
-                    true => judge::author(&self.stream, model, controller, link, signature, world)
-                        .map(Some),
-                    false => Ok(None),
-                };
-                // Taken, so that nobody sees what a change left of it that was refused.
-                let mut state = match branch.state.take() {
-                    Some(state) => state,
-                    None => {
-                        author_by(controller.as_deref())?;
-                        self.state_at(&branch.end)?
-                    }
-                };
-                author = author_by(state.controller())?;
-                self.rules.change(&mut state, &data)?;
-                let around = Around {
-                    stream: &self.stream,
-                    world,
-                };
-                self.rules.check(Written::Data(&data), &state, &around)?;
-                judge::record(&mut state, &data, author.as_ref());
-                if controller.as_deref() != state.controller() {
-                    controller = state.controller().map(Arc::from);
-                }
-                branch.state = Some(state);
-            }
-        }
-        self.tree.insert(link.clone(), time, author, controller);
-        branch.end = link.cid;
-        Ok(())
-    }
-
-    /// Takes the state of the winner.
-    fn settle(&mut self, branch: Branch) -> Result<(), Refusal> {
-        let tip = *self.tip();
-        if self.state.tip() == Some(&tip) {
-            return Ok(());
-        }
-        self.state = match branch.state {
-            Some(state) if branch.end == tip => state,
-            _ => self
-                .state_at(&tip)
-                .map_err(|reason| Refusal::of(tip, reason))?,
-        };
-        Ok(())
     }
 
     /// The state at any event that is held: replayed from the state that is held if the event builds on that, else from
@@ -420,13 +251,4 @@ impl Document {
         }
         Ok(state)
     }
-}
-
-/// A branch while it grows.
-struct Branch {
-    end: Cid,
-    /// The state at the end, once something needs it.
-    state: Option<State>,
-    /// Of the oldest event whose capability was not valid at the time of the anchor after it.
-    untimely: Option<Refusal>,
 }

@@ -8,8 +8,10 @@
 //! counts), and whether an ECDSA signature is the lower of its two forms. Envelopes are therefore malleable: their CIDs,
 //! not those of their payloads, tell events apart.
 
+pub(crate) mod ed25519;
 mod header;
 pub mod jws;
+mod many;
 mod sign;
 mod signature;
 
@@ -19,6 +21,7 @@ use crate::did::{self, DidError};
 use crate::event::Envelope;
 
 pub use header::{Algorithm, Header, MAX_PROTECTED_BYTES};
+pub use many::{MAX_BATCH, verify_envelopes};
 pub use sign::Ed25519Signer;
 pub use signature::verify;
 

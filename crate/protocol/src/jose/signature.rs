@@ -1,18 +1,14 @@
 //! One signature under one key.
 //!
-//! **Ed25519.** S must be below the group order. The check is the one RFC 8032 allows as sufficient, without the
-//! cofactor, on the bytes of R as received (`ed25519-dalek`'s `verify`, which ceramic-one uses as well). js-ceramic's
-//! library checks with the cofactor (ZIP-215). Whatever an honest signer makes passes both; the two differ only for a
-//! signature whose own signer put a point of small order into it, and such a signature is refused here. `verify_strict`
-//! would refuse keys that js accepts, and gain nothing: a weak key is its owner's own.
+//! **Ed25519.** As ZIP 215 has it; [`super::ed25519`] has the rule and why batches of signatures obey it.
 //!
 //! **ECDSA.** Both forms of a signature, s and −s, are valid (trap 10).
 
-use ed25519_dalek::Verifier as _;
 use k256::ecdsa::RecoveryId;
+use k256::ecdsa::signature::Verifier as _;
 use sha2::{Digest as _, Sha256};
 
-use super::{Algorithm, JoseError};
+use super::{Algorithm, JoseError, ed25519};
 use crate::did::key::PublicKey;
 
 /// Verifies `signature` over `signing_input`. An algorithm that does not fit the key is an invalid signature.
@@ -24,8 +20,7 @@ pub fn verify(
 ) -> Result<(), JoseError> {
     let valid = match (alg, key) {
         (Algorithm::EdDsa, PublicKey::Ed25519(key)) => {
-            ed25519_dalek::Signature::from_slice(signature)
-                .is_ok_and(|signature| key.verify(signing_input, &signature).is_ok())
+            ed25519::verify(key.as_bytes(), signing_input, signature)
         }
         (Algorithm::Es256, PublicKey::P256(key)) => es256(signing_input, signature, key).is_some(),
         (Algorithm::Es256k, PublicKey::Secp256k1(key)) => {
