@@ -43,6 +43,9 @@ pub enum Command {
     /// event up to that one must be valid. No network and no chain is asked: an anchor transaction that is not in
     /// --anchor-times does not exist.
     Verify(VerifyArgs),
+    /// Tell the doc-chain of a document in a CAR file as a person would: who wrote what, when, with whose leave, and
+    /// which rule refused what.
+    Explain(ExplainArgs),
 }
 
 /// Where a peer keeps what it keeps.
@@ -142,28 +145,44 @@ pub struct IdArgs {
 
 #[derive(Args, Clone, Debug)]
 pub struct VerifyArgs {
-    /// CARv1 file with every block there is.
-    #[arg(value_name = "FILE.car")]
-    pub file: PathBuf,
     /// The document.
     #[arg(long, value_name = "STREAMID")]
     pub stream: String,
-    /// An announced tip; may be repeated, in order of arrival. Default: the roots of the CAR.
-    #[arg(long, value_name = "CID")]
-    pub tip: Vec<String>,
+    #[command(flatten)]
+    pub world: WorldArgs,
     /// Load this commit strictly: every event up to it must be valid.
     #[arg(long, value_name = "CID")]
     pub commit: Option<String>,
     /// The state as of this time (unix seconds): that of the last anchor not after it.
     #[arg(long, value_name = "UNIX", conflicts_with = "commit")]
     pub at_time: Option<u64>,
+    /// Print the verdict as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct ExplainArgs {
+    /// The document. Default: every document that a tip belongs to.
+    #[arg(long, value_name = "STREAMID")]
+    pub stream: Option<String>,
+    #[command(flatten)]
+    pub world: WorldArgs,
+}
+
+/// All there is to judge by.
+#[derive(Args, Clone, Debug)]
+pub struct WorldArgs {
+    /// CARv1 file with every block there is.
+    #[arg(value_name = "FILE.car")]
+    pub file: PathBuf,
+    /// An announced tip; may be repeated, in order of arrival. Default: the roots of the CAR.
+    #[arg(long, value_name = "CID")]
+    pub tip: Vec<String>,
     /// The present, as RFC 3339. Default: this machine's clock.
     #[arg(long, value_name = "RFC3339")]
     pub now: Option<String>,
     /// JSON object of anchor transaction (txHash CID) to unix seconds: the whole blockchain.
     #[arg(long, value_name = "FILE.json")]
     pub anchor_times: Option<PathBuf>,
-    /// Print the verdict as JSON.
-    #[arg(long)]
-    pub json: bool,
 }

@@ -4,6 +4,8 @@
 
 pub mod cli;
 pub mod devnet;
+pub mod evidence;
+pub mod explain;
 pub mod file;
 pub mod identify;
 pub mod keys;

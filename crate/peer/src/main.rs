@@ -8,8 +8,13 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use ostrakon_node::NodeError;
-use ostrakon_peer::cli::{Cli, Command, ExportArgs, IdArgs, ImportArgs, PeerArgs, VerifyArgs};
+use ostrakon_peer::cli::{
+    Cli, Command, ExplainArgs, ExportArgs, IdArgs, ImportArgs, PeerArgs, VerifyArgs,
+};
+use ostrakon_peer::evidence::Evidence;
+use ostrakon_peer::explain::Story;
 use ostrakon_peer::{devnet, file, identify, peer, running, verify};
+use ostrakon_protocol::document::hear_all;
 use serde_json::{Value, json};
 use tokio::task::LocalSet;
 use tracing_subscriber::EnvFilter;
@@ -30,6 +35,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Id(args) => Ok(id(&args)),
         Command::Verify(args) => verify(&args),
+        Command::Explain(args) => explain(&args),
         Command::Devnet(args) => {
             wait_for(devnet::run(&args, asked_to_stop())).map(|()| ExitCode::SUCCESS)
         }
@@ -100,14 +106,41 @@ fn id(args: &IdArgs) -> ExitCode {
 }
 
 fn verify(args: &VerifyArgs) -> Result<ExitCode, String> {
-    let (blocks, question) = verify::read(args)?;
-    let verdict = verify::judge(&blocks, &question);
+    let (evidence, question) = verify::read(args)?;
+    let verdict = verify::judge(&evidence, &question);
     match &verdict {
         _ if args.json => print(verify::to_json(&verdict)),
         Ok(state) => print(format_args!("{state:#}")),
         Err(refused) => print(format_args!("refused ({}): {refused}", refused.code())),
     }
     Ok(ExitCode::from(if verdict.is_ok() { 0 } else { NO }))
+}
+
+fn explain(args: &ExplainArgs) -> Result<ExitCode, String> {
+    let evidence = Evidence::read(&args.world)?;
+    let documents = match &args.stream {
+        Some(stream) => vec![(verify::stream(stream)?, evidence.tips.clone())],
+        None => evidence.documents(),
+    };
+    if documents.is_empty() {
+        return Err(format!(
+            "No tip in {} leads to the first event of a document; say with --tip which events were announced.",
+            args.world.file.display()
+        ));
+    }
+    let mut code = ExitCode::SUCCESS;
+    for (stream, tips) in documents {
+        let outcome = hear_all(&stream, &tips, &evidence.blocks, &evidence.world());
+        if outcome.is_err() {
+            code = NO.into();
+        }
+        print(Story {
+            stream: &stream,
+            outcome: &outcome,
+            blocks: &evidence.blocks,
+        });
+    }
+    Ok(code)
 }
 
 async fn run_peer(args: &PeerArgs) -> Result<(), String> {

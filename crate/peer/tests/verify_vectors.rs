@@ -1,77 +1,22 @@
 //! `ostrakon verify` against the verdicts and states of the real JavaScript implementation.
 
-use std::collections::HashMap;
+mod common;
 
-use data_encoding::BASE64;
+use common::{cases, evidence, text, tips};
 use ostrakon_peer::verify::{Question, judge};
-use ostrakon_protocol::{Block, Cid, car};
 use serde_json::Value;
 
-fn cases(file: &str) -> Vec<Value> {
-    let path = format!(
-        "{}/../../tests/vectors/{file}.json",
-        env!("CARGO_MANIFEST_DIR")
-    );
-    let file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    file["cases"].as_array().unwrap().clone()
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap()
-}
-
-fn tips(case: &Value) -> Vec<Cid> {
-    case["tips"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|tip| text(tip).parse().unwrap())
-        .collect()
-}
-
-/// The case's world by way of a CAR, as a user would hand it over: damaged blocks and all.
-fn blocks(case: &Value) -> HashMap<Cid, Block> {
-    let header = car::write(&tips(case), []);
-    let mut file = header;
-    for (cid, bytes) in case["blocks"].as_object().unwrap() {
-        let cid = cid.parse::<Cid>().unwrap().to_bytes();
-        let bytes = BASE64.decode(text(bytes).as_bytes()).unwrap();
-        let mut length = (cid.len() + bytes.len()) as u64;
-        while length >= 0x80 {
-            file.push(length as u8 | 0x80);
-            length >>= 7;
-        }
-        file.push(length as u8);
-        file.extend([cid, bytes].concat());
-    }
-    car::read(&file)
-        .unwrap()
-        .blocks
-        .into_iter()
-        .map(|block| (*block.cid(), block))
-        .collect()
-}
-
 fn question(case: &Value) -> Question {
-    let times = case["anchorTimes"].as_object().into_iter().flatten();
     Question {
         stream: text(&case["streamId"]).parse().unwrap(),
-        tips: tips(case),
         commit: None,
         at_time: None,
-        now: text(&case["now"])
-            .parse::<jiff::Timestamp>()
-            .unwrap()
-            .as_second() as u64,
-        anchor_times: times
-            .map(|(cid, time)| (cid.parse().unwrap(), time.as_u64().unwrap()))
-            .collect(),
     }
 }
 
 /// Whether the verdict and, if there is one, the state are those of `expected`; else what is different.
 fn difference(case: &Value, question: &Question, expected: &Value) -> Option<String> {
-    match judge(&blocks(case), question) {
+    match judge(&evidence(case), question) {
         Ok(state) if expected["accept"] == true && state == expected["state"] => None,
         Err(_) if expected["accept"] == false => None,
         Ok(state) if expected["accept"] == true => {
@@ -106,7 +51,7 @@ fn agree(file: &str, chosen: impl Fn(&Value) -> bool, least: usize) {
             .enumerate()
         {
             let strict = Question {
-                commit: Some(lenient.tips[at]),
+                commit: Some(tips(case)[at]),
                 ..lenient.clone()
             };
             try_one(format!("strict[{at}]"), &strict, expected);

@@ -7,12 +7,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use cid::Cid;
-use ostrakon_protocol::Ipld;
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::car;
 use ostrakon_protocol::document::Document;
-use ostrakon_protocol::event::{Decoded, Event, Init, decode};
-use ostrakon_protocol::id::{StreamId, StreamType};
+use ostrakon_protocol::event::{Decoded, Event, decode};
+use ostrakon_protocol::id::StreamId;
 
 use super::judge;
 use crate::error::NodeError;
@@ -113,7 +112,7 @@ fn stream_of(
             Decoded::Need(cids) => {
                 return Err(NodeError::Incomplete(cids.first().copied().unwrap_or(cid)));
             }
-            Decoded::Event(Event::Init(init)) => break StreamId::new(stream_type(&init), cid),
+            Decoded::Event(Event::Init(init)) => break StreamId::new(init.stream_type(), cid),
             // A chain that came back to itself would have broken a hash; it would still end here.
             Decoded::Event(event) => match event.prev() {
                 Some(prev) if passed.len() <= blocks.len() => cid = *prev,
@@ -123,25 +122,4 @@ fn stream_of(
     };
     known.extend(passed.into_iter().map(|cid| (cid, stream)));
     Ok(stream)
-}
-
-/// The type that an init event can only have; it is in no event, but decides the document's id.
-fn stream_type(init: &Init) -> StreamType {
-    if let Some(Ipld::Bytes(model)) = init.header.get("model") {
-        // The model of models is named by an id that nothing can be loaded for.
-        return match StreamId::from_bytes(model).map(|model| model.stream_type()) {
-            Ok(StreamType::UNLOADABLE) => StreamType::MODEL,
-            _ => StreamType::MODEL_INSTANCE,
-        };
-    }
-    let linked = init
-        .header
-        .controllers
-        .iter()
-        .any(|controller| controller.contains('@'));
-    if init.envelope.is_none() && linked {
-        StreamType::CAIP10_LINK
-    } else {
-        StreamType::TILE
-    }
 }

@@ -257,6 +257,11 @@ impl Capability {
         &self.block
     }
 
+    /// The site that asked for it, in the issuer's words.
+    pub fn domain(&self) -> Option<&str> {
+        self.words.domain.as_deref()
+    }
+
     /// The DID that gave it: `did:pkh:…`, or the `did:key:…` of a passkey.
     pub fn issuer(&self) -> &str {
         &self.issuer

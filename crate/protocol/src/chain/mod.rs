@@ -8,6 +8,7 @@ pub(crate) mod judge;
 pub(crate) mod order;
 mod walk;
 
+pub use order::Advantage;
 pub use walk::{MAX_CHAIN_BYTES, MAX_EVENTS, Step, Walk};
 
 use std::sync::Arc;

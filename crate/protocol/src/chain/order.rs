@@ -73,19 +73,44 @@ pub(crate) enum Mark {
     Claimed,
 }
 
+/// What makes the better of two branches better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advantage {
+    /// It has a proven anchor, and the other one has none.
+    Anchored,
+    /// Its first proven anchor is earlier.
+    AnchoredEarlier,
+    /// It has more events up to its first proven anchor.
+    Longer,
+    /// Its controller wrote on after the same anchor.
+    BuiltOn,
+    /// Nothing but the CIDs of the last events decides: it has the lower one, compared as JavaScript does.
+    LowerCid,
+}
+
+impl Standing {
+    /// How two branches compare, and by what.
+    pub(crate) fn compare(&self, other: &Self) -> (Ordering, Advantage) {
+        let anchored = match (self.anchored, other.anchored) {
+            (Some(a), Some(b)) => (a.cmp(&b), Advantage::AnchoredEarlier),
+            (Some(_), None) => (Ordering::Less, Advantage::Anchored),
+            (None, Some(_)) => (Ordering::Greater, Advantage::Anchored),
+            (None, None) => (Ordering::Equal, Advantage::Anchored),
+        };
+        let steps = [
+            (other.length.cmp(&self.length), Advantage::Longer),
+            (other.after.cmp(&self.after), Advantage::BuiltOn),
+            (self.last.cmp(&other.last), Advantage::LowerCid),
+        ];
+        let end = (self.end.cmp(&other.end), Advantage::LowerCid);
+        let mut steps = std::iter::once(anchored).chain(steps);
+        steps.find(|(order, _)| order.is_ne()).unwrap_or(end)
+    }
+}
+
 impl Ord for Standing {
     fn cmp(&self, other: &Self) -> Ordering {
-        let anchored = match (self.anchored, other.anchored) {
-            (Some(a), Some(b)) => a.cmp(&b),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (None, None) => Ordering::Equal,
-        };
-        anchored
-            .then_with(|| other.length.cmp(&self.length))
-            .then_with(|| other.after.cmp(&self.after))
-            .then_with(|| self.last.cmp(&other.last))
-            .then_with(|| self.end.cmp(&other.end))
+        self.compare(other).0
     }
 }
 

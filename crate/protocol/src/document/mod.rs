@@ -12,11 +12,13 @@
 //! An event of a session is valid only while its capability is, unless an anchor shows that it was written in time. One
 //! that is not anchored is dropped when its capability ends: what came before it stays.
 
+mod branches;
 mod growth;
 mod judging;
 mod offline;
 mod tree;
 
+pub use branches::Lost;
 pub use judging::{Judging, judge_some};
 pub use offline::{hear_all, load_commit};
 

@@ -2,7 +2,7 @@
 
 mod expiry;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use cid::Cid;
@@ -164,7 +164,16 @@ impl Tree {
         }
     }
 
-    fn standing(&self, tip: &Cid, fork: &Cid) -> Standing {
+    /// The last event that two branches share.
+    pub(super) fn fork(&self, one: &Cid, other: &Cid) -> Option<Cid> {
+        let shared: HashSet<&Cid> = self.back(one).map(|(cid, _)| cid).collect();
+        self.back(other)
+            .map(|(cid, _)| *cid)
+            .find(|cid| shared.contains(cid))
+    }
+
+    /// How a branch looks from the event where it forks off.
+    pub(super) fn standing(&self, tip: &Cid, fork: &Cid) -> Standing {
         let arm = self.back(tip).take_while(|(cid, _)| *cid != fork);
         Standing::of(arm.map(|(cid, node)| (cid, node.mark())))
     }

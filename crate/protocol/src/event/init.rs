@@ -2,7 +2,7 @@ use cid::Cid;
 use ipld_core::ipld::Ipld;
 
 use super::{Envelope, EventError, Map, take};
-use crate::{Block, StreamId, cbor};
+use crate::{Block, StreamId, StreamType, cbor};
 
 /// The first event of a document.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,6 +80,25 @@ impl Init {
             header,
             content: payload.remove("data"),
         })
+    }
+
+    /// The type that this can only be the first event of. It stands in no event, but decides the document's id.
+    pub fn stream_type(&self) -> StreamType {
+        let header = &self.header;
+        let is_account = |controller: &String| controller.contains('@');
+        match (header.get("model"), header.model()) {
+            // The model of models is named by an id that nothing can be loaded for.
+            (Some(Ipld::Bytes(_)), Some(model))
+                if model.stream_type() == StreamType::UNLOADABLE =>
+            {
+                StreamType::MODEL
+            }
+            (Some(Ipld::Bytes(_)), _) => StreamType::MODEL_INSTANCE,
+            _ if self.envelope.is_none() && header.controllers.iter().any(is_account) => {
+                StreamType::CAIP10_LINK
+            }
+            _ => StreamType::TILE,
+        }
     }
 
     /// Writes an init payload: the block itself of an unsigned event, the signed block of the others.
