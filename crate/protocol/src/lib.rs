@@ -24,6 +24,7 @@
     )
 )]
 
+pub mod account;
 pub mod anchor;
 pub mod author;
 pub mod block;
@@ -34,6 +35,7 @@ pub mod chain;
 pub mod did;
 pub mod doctype;
 pub mod document;
+mod encoding;
 pub mod event;
 pub mod id;
 pub mod jose;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use cid::Cid;
 
+use crate::account::ProofError;
 use crate::anchor::{AnchorError, Proof};
 use crate::cacao::CacaoError;
 use crate::chain::ChainError;
@@ -87,6 +88,9 @@ pub enum Reason {
     /// The capability is bad, or does not allow this.
     #[error(transparent)]
     Capability(#[from] CacaoError),
+    /// The proof that an account wants a link is bad.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
     /// The anchor is bad.
     #[error(transparent)]
     Anchor(#[from] AnchorError),
@@ -115,6 +119,7 @@ impl Reason {
             Self::Unreadable(error) => error.code(),
             Self::Signature(error) => error.code(),
             Self::Capability(error) => error.code(),
+            Self::Proof(error) => error.code(),
             Self::Anchor(error) => error.code(),
             Self::Rule(error) => error.code(),
             Self::Patch(error) => error.code(),
@@ -131,8 +136,8 @@ pub enum Need {
     /// A capability (CACAO), by its block, which nobody has.
     #[error("the capability {0} is missing")]
     Capability(Cid),
-    /// A transaction, by the chain's CAIP-2 name and by its own: when it was mined decides whether a capability was still
-    /// valid, and nobody asked.
+    /// A transaction, by the chain's CAIP-2 name and by its own: when it was mined decides, of whether a capability was
+    /// still valid or a proof too old, and nobody asked.
     #[error("the chain {chain_id} must be asked about the transaction {tx_hash} first")]
     Transaction {
         /// The chain.

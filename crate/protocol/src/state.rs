@@ -121,7 +121,8 @@ pub(crate) enum Signed {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Next {
     pub(crate) content: Content,
-    pub(crate) metadata: Map,
+    /// Nothing if it does not change: only a new link has content that waits, and no metadata.
+    pub(crate) metadata: Option<Map>,
 }
 
 /// The state of a document at one of its events.
@@ -152,7 +153,8 @@ impl State {
     pub fn metadata(&self) -> &Map {
         self.next
             .as_ref()
-            .map_or(&self.metadata, |next| &next.metadata)
+            .and_then(|next| next.metadata.as_ref())
+            .unwrap_or(&self.metadata)
     }
 
     /// The DID that may write the next event.
@@ -207,7 +209,9 @@ impl State {
             if next.content.value().is_some_and(truthy) {
                 self.content = next.content;
             }
-            self.metadata = next.metadata;
+            if let Some(metadata) = next.metadata {
+                self.metadata = metadata;
+            }
         }
     }
 
@@ -231,7 +235,8 @@ impl State {
                         .value()
                         .map(|content| ("content".to_owned(), to_json(content))),
                 );
-                shown.insert("metadata".to_owned(), object(&next.metadata));
+                let metadata = next.metadata.as_ref().map(object);
+                shown.extend(metadata.map(|metadata| ("metadata".to_owned(), metadata)));
                 Value::Object(shown)
             }),
         );

@@ -1,10 +1,11 @@
 //! Ethereum accounts: `personal_sign`, EIP-191.
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
-use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
+use k256::ecdsa::{RecoveryId, Signature};
 use sha3::{Digest as _, Keccak256};
 
 use super::text::Message;
+use crate::account::ethereum::{self, recover};
 
 const CHAIN: &str = "Ethereum";
 
@@ -41,18 +42,7 @@ fn read(signature: &str) -> Option<(Signature, RecoveryId)> {
 
 /// The length is that of JavaScript: wallets count bytes, so a text that is not ASCII never verifies in js.
 fn digest(text: &str) -> [u8; 32] {
-    let length = text.encode_utf16().count();
-    let mut hash = Keccak256::new_with_prefix(b"\x19Ethereum Signed Message:\n");
-    hash.update(length.to_string());
-    hash.update(text);
-    hash.finalize().into()
-}
-
-fn recover(digest: &[u8; 32], pair: &Signature, id: RecoveryId) -> Option<[u8; 20]> {
-    let key = VerifyingKey::recover_from_prehash(digest, pair, id).ok()?;
-    let point = key.to_sec1_point(false);
-    let hash: [u8; 32] = Keccak256::digest(point.as_bytes().get(1..)?).into();
-    hash.last_chunk().copied()
+    ethereum::digest(text, text.encode_utf16().count())
 }
 
 /// EIP-55: a digit is written large where the hash of the digits has a large nibble.

@@ -36,13 +36,11 @@ use crate::{Block, StreamId, cbor};
 use text::Message;
 use times::Times;
 
+pub use crate::encoding::MAX_BASE58;
 pub use times::{CLOCK_SKEW, PHASE_OUT};
 
 /// Most resources of one capability. Sessions name a few, or one for each model they write, some dozens.
 pub const MAX_RESOURCES: usize = 4_096;
-
-/// Longest base58 that is decoded, in characters. The longest in use, of Tezos, has 99.
-pub const MAX_BASE58: usize = 128;
 
 /// Why a capability is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -408,14 +406,6 @@ fn read_signature(signature: Option<Ipld>, unsigned: &mut Map) -> Result<Signatu
             .map(Signature::Webauthn),
         Some(kind) => Ok(Signature::Text(kind, text)),
         None => Err(CacaoError::UnknownKind(kind.chars().take(32).collect())),
-    }
-}
-
-/// Bounded base58btc.
-fn base58(text: &str) -> Option<Vec<u8>> {
-    match text.len() {
-        0..=MAX_BASE58 => multibase::Base::Base58Btc.decode(text).ok(),
-        _ => None,
     }
 }
 

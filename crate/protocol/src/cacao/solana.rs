@@ -1,7 +1,7 @@
 //! Solana accounts: the address is the key, and the text is signed as it is.
 
-use super::base58;
 use super::text::Message;
+use crate::encoding::base58;
 use crate::jose::ed25519;
 
 pub(super) fn verify(message: &Message, signature: &str) -> Option<()> {

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::encoding::base58;
 
 fn block(json: &Value) -> Block {
     let value = crate::json::from_json(json).unwrap();

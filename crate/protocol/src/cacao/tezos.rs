@@ -5,8 +5,8 @@ use blake2::digest::Digest as _;
 use blake2::digest::consts::{U20, U32};
 use sha2::Sha256;
 
-use super::base58;
 use super::text::Message;
+use crate::encoding::base58;
 use crate::jose::ed25519;
 
 /// Length of `edsig…`, the signature; `edpk…`, the key, follows.

@@ -8,7 +8,8 @@ use p256::ecdsa::{Signature, VerifyingKey};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{CacaoError, base58};
+use super::CacaoError;
+use crate::encoding::base58;
 use crate::event::Map;
 use crate::{Block, cbor};
 

@@ -3,6 +3,7 @@
 //! Signatures, links and anchors are the same for all types and were checked before a rule is asked. A type that is not
 //! here, and that nobody added to [`Types`], is refused by name, never guessed at.
 
+mod caip10_link;
 mod tile;
 
 use std::collections::BTreeMap;
@@ -53,6 +54,23 @@ pub enum RuleError {
     /// That is decided at the start.
     #[error("forbidControllerChange cannot be changed")]
     ForbidControllerChange,
+    /// A link to a DID that does not start empty.
+    #[error("the init event of a link has no content")]
+    LinkWithContent,
+    /// The controller of a link is no blockchain account.
+    #[error("the controller {0:?} is not an account of the form address@chain")]
+    NotAnAccount(String),
+    /// The proof is of another account.
+    #[error("{account} signed, but the link is of {controller}")]
+    WrongAccount {
+        /// Who signed.
+        account: String,
+        /// Who should have.
+        controller: String,
+    },
+    /// The proof is older than what came before it.
+    #[error("the proof is older than the anchor or the proof before it")]
+    ProofTooOld,
     /// The schema is not given by a CommitID.
     #[error("the schema is not given by a CommitID")]
     BadSchema,
@@ -71,6 +89,10 @@ impl RuleError {
             Self::NoHeader => "no-header",
             Self::ControllerFixed => "controller-fixed",
             Self::ForbidControllerChange => "forbid-controller-change",
+            Self::LinkWithContent => "link-with-content",
+            Self::NotAnAccount(_) => "controller-not-an-account",
+            Self::WrongAccount { .. } => "wrong-account",
+            Self::ProofTooOld => "proof-too-old",
             Self::BadSchema => "schema-not-a-commit",
         }
     }
@@ -138,6 +160,7 @@ impl Types {
     pub fn rules(&self, kind: StreamType) -> Result<Arc<dyn DocumentType>, Reason> {
         match kind {
             StreamType::TILE => Ok(Arc::new(tile::Tile)),
+            StreamType::CAIP10_LINK => Ok(Arc::new(caip10_link::Caip10Link)),
             other => (self.added.get(&other).cloned()).ok_or(Reason::UnsupportedType(other)),
         }
     }

@@ -46,12 +46,15 @@ impl DocumentType for Tile {
         match &mut state.next {
             Some(next) if !matches!(next.content.value(), None | Some(Ipld::Null)) => {
                 next.content.patch(&data.data)?;
-                next.metadata = metadata;
+                next.metadata = Some(metadata);
             }
             _ => {
                 let mut content = state.content.clone();
                 content.patch(&data.data)?;
-                state.next = Some(Next { content, metadata });
+                state.next = Some(Next {
+                    content,
+                    metadata: Some(metadata),
+                });
             }
         }
         state.signed = Signed::Signed;

@@ -111,7 +111,7 @@ impl Document {
         };
         let is_instance = stream.stream_type() == StreamType::MODEL_INSTANCE;
         let model = init.header.model().filter(|_| is_instance);
-        let author = match signature {
+        let author = match signature.filter(|_| rules.changes_are_signed()) {
             None => None,
             signature => {
                 let controller = init.header.controllers.first().map(String::as_str);

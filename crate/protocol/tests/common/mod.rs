@@ -1,6 +1,7 @@
 //! The vectors that the tests of this crate share.
 #![allow(dead_code)] // each test uses a part
 
+pub mod case;
 pub mod session;
 pub mod world;
 
