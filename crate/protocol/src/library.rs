@@ -5,10 +5,11 @@
 //! asked for again ([`Need::Document`]).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cid::Cid;
 
+use crate::did::three_id::History;
 use crate::refusal::{Need, Reason};
 use crate::{CommitId, Document, DocumentRef, State, StreamId};
 
@@ -24,6 +25,8 @@ struct Held {
     document: Arc<Document>,
     /// Whether everything that was announced of it was heard.
     whole: bool,
+    /// Its versions as a 3ID, once something was signed by one.
+    three_id: Arc<OnceLock<Result<Arc<History>, Reason>>>,
 }
 
 /// See the module.
@@ -83,7 +86,13 @@ impl Library {
         let whole = whole || self.has(&DocumentRef::Stream(stream));
         self.remove(&stream);
         self.bytes = self.bytes.saturating_add(document.bytes());
-        self.documents.insert(stream, Held { document, whole });
+        let three_id = Arc::default();
+        let held = Held {
+            document,
+            whole,
+            three_id,
+        };
+        self.documents.insert(stream, held);
         self.order.push_back(stream);
         while self.order.len() > MAX_DOCUMENTS || (self.bytes > MAX_BYTES && self.order.len() > 1) {
             if let Some(oldest) = self.order.front().copied() {
@@ -132,6 +141,16 @@ impl Library {
     fn use_of<'a>(&self, document: &'a Arc<Document>) -> &'a Arc<Document> {
         self.used.note(document.stream());
         document
+    }
+
+    /// The versions of a document as a 3ID.
+    pub(crate) fn three_id(&self, stream: &StreamId) -> Result<Arc<History>, Reason> {
+        let document = self.document(stream)?;
+        let history = || History::of(document).map(Arc::new);
+        match self.documents.get(stream) {
+            Some(held) => held.three_id.get_or_init(history).clone(),
+            None => history(),
+        }
     }
 
     /// A document of which only the init event must be known.

@@ -8,6 +8,7 @@ use crate::account::ProofError;
 use crate::anchor::{AnchorError, Proof};
 use crate::cacao::CacaoError;
 use crate::chain::ChainError;
+use crate::did::three_id::ThreeIdError;
 use crate::doctype::RuleError;
 use crate::event::EventError;
 use crate::jose::JoseError;
@@ -85,6 +86,9 @@ pub enum Reason {
     /// The signature is bad.
     #[error(transparent)]
     Signature(#[from] JoseError),
+    /// The 3ID that signed does not vouch for it.
+    #[error(transparent)]
+    ThreeId(#[from] ThreeIdError),
     /// The capability is bad, or does not allow this.
     #[error(transparent)]
     Capability(#[from] CacaoError),
@@ -118,6 +122,7 @@ impl Reason {
             Self::Chain(error) => error.code(),
             Self::Unreadable(error) => error.code(),
             Self::Signature(error) => error.code(),
+            Self::ThreeId(error) => error.code(),
             Self::Capability(error) => error.code(),
             Self::Proof(error) => error.code(),
             Self::Anchor(error) => error.code(),

@@ -37,6 +37,7 @@ use text::Message;
 use times::Times;
 
 pub use crate::encoding::MAX_BASE58;
+pub(crate) use times::parse as moment;
 pub use times::{CLOCK_SKEW, PHASE_OUT};
 
 /// Most resources of one capability. Sessions name a few, or one for each model they write, some dozens.

@@ -71,7 +71,7 @@ impl Times {
 
 /// A date and time as ECMAScript and RFC 3339 both have it, in unix milliseconds; a date alone is its midnight in UTC.
 /// A time without an offset would mean another moment on every machine, and is none.
-pub(super) fn parse(text: &str) -> Option<i64> {
+pub(crate) fn parse(text: &str) -> Option<i64> {
     let (date, time) = match text.split_once(['T', 't', ' ']) {
         Some((date, time)) => (date, Some(time)),
         None => (text, None),

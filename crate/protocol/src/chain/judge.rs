@@ -5,6 +5,8 @@ use std::sync::Arc;
 use super::Link;
 use crate::anchor::{AnchorError, Verdict};
 use crate::cacao::{CacaoError, Capability, Deed, Role};
+use crate::did::DidError;
+use crate::did::three_id::{Claim, Tenure, ThreeIdError};
 use crate::doctype::RuleError;
 use crate::event::{Data, Event, Init, Time};
 use crate::jose::{JoseError, Signer, verify_envelopes};
@@ -58,12 +60,36 @@ pub(crate) struct Author {
     pub(crate) capability: Option<Arc<Capability>>,
     /// Whether the signer needs it to write for the controller.
     role: Role,
+    /// If a 3ID signed: while its key may.
+    tenure: Option<Tenure>,
 }
 
 impl Author {
-    /// The last second, in unix time, at which its capability is valid.
+    /// The last second, in unix time, at which it is valid if nothing anchors it.
     pub(crate) fn expires(&self) -> u64 {
-        self.mandate().map_or(u64::MAX, Capability::valid_until)
+        match &self.tenure {
+            Some(tenure) if !tenure.is_current() => 0,
+            _ => self.mandate().map_or(u64::MAX, Capability::valid_until),
+        }
+    }
+
+    /// Why it is not valid once it has expired.
+    pub(crate) fn expired(&self) -> Reason {
+        match &self.tenure {
+            Some(tenure) if !tenure.is_current() => ThreeIdError::Revoked.into(),
+            _ => CacaoError::Expired.into(),
+        }
+    }
+
+    /// Whether it is valid if this is the time of its first anchor, in unix seconds.
+    pub(crate) fn valid_at(&self, anchored: u64) -> Result<(), Reason> {
+        if let Some(tenure) = &self.tenure {
+            tenure.check(anchored)?;
+        }
+        match self.mandate() {
+            Some(mandate) => Ok(mandate.valid_at(anchored)?),
+            None => Ok(()),
+        }
     }
 
     /// The capability that must be valid at the time of the event.
@@ -85,17 +111,25 @@ pub(crate) fn author(
     signature: Option<&Result<Signed, JoseError>>,
     world: &World,
 ) -> Result<Author, Reason> {
-    let Signed { signer, payload } = match signature {
-        Some(Ok(signed)) => signed,
-        Some(Err(error)) => return Err(error.clone().into()),
-        None => return Err(RuleError::Unsigned.into()),
+    let claim = match signature {
+        Some(Err(JoseError::Signer(DidError::ThreeId))) => {
+            let envelope = link.envelope().ok_or(RuleError::Unsigned)??;
+            Some(Claim::read(envelope)?)
+        }
+        _ => None,
+    };
+    let (signer, cap, payload) = match (signature, &claim) {
+        (_, Some(claim)) => (claim.did.as_str(), claim.cap, &claim.payload),
+        (Some(Ok(Signed { signer, payload })), _) => (signer.did.as_str(), signer.cap, payload),
+        (Some(Err(error)), _) => return Err(error.clone().into()),
+        (None, _) => return Err(RuleError::Unsigned.into()),
     };
     let controller = controller.ok_or(RuleError::ControllerCount(0))?;
-    let (capability, role) = match (signer.cap, &link.capability) {
-        (None, _) => (None, own(&signer.did, controller)?),
+    let (capability, role) = match (cap, &link.capability) {
+        (None, _) => (None, own(signer, controller)?),
         (Some(_), Some(Ok(capability))) => {
             let deed = Deed {
-                signer: &signer.did,
+                signer,
                 controller,
                 stream,
                 payload,
@@ -107,10 +141,13 @@ pub(crate) fn author(
         (Some(_), Some(Err(reason))) => return Err(Reason::clone(reason)),
         (Some(cid), None) => return Err(Need::Capability(cid).into()),
     };
+    // Last, so that no stranger can have a document looked up.
+    let tenure = claim.as_ref().map(|claim| claim.verify(stream, world));
     let author = Author {
-        signer: signer.did.as_str().into(),
+        signer: signer.into(),
         capability,
         role,
+        tenure: tenure.transpose()?,
     };
     match author.mandate().map(|mandate| mandate.valid_at(world.now)) {
         Some(Err(CacaoError::NotYet)) => Err(CacaoError::NotYet.into()),
@@ -121,7 +158,7 @@ pub(crate) fn author(
 /// Without a capability the controller must have signed.
 fn own(signer: &str, controller: &str) -> Result<Role, RuleError> {
     let resolves = |did: &str| {
-        ["did:key:", "did:pkh:"]
+        ["did:key:", "did:pkh:", "did:3:"]
             .iter()
             .any(|it| did.starts_with(it))
     };

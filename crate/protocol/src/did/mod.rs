@@ -1,4 +1,5 @@
-//! DIDs and the documents they resolve to, without asking anyone: `did:key` and `did:pkh`.
+//! DIDs and the documents they resolve to: `did:key` and `did:pkh`, without asking anyone, and `did:3` through a document that
+//! was verified.
 //!
 //! A hostile sender chooses every byte of a DID. [`MAX_DID_BYTES`] bounds it before base58, whose cost is quadratic,
 //! sees it. Nothing here looks at the network, so a DID cannot make a node fetch.
@@ -9,6 +10,7 @@
 mod coordinates;
 pub mod key;
 pub mod pkh;
+pub mod three_id;
 
 use std::fmt;
 
@@ -28,6 +30,9 @@ pub enum DidError {
     /// Not of the form `did:method:id`, with an optional path, query and fragment.
     #[error("not a DID")]
     Syntax,
+    /// A `did:3`, which speaks through another document: see [`three_id`].
+    #[error("a did:3 speaks through its own document")]
+    ThreeId,
     /// A method that nobody here resolves.
     #[error("DIDs of the method {0:?} are not supported")]
     Method(String),
@@ -45,6 +50,7 @@ impl DidError {
         match self {
             Self::TooLong(_) => "did-too-long",
             Self::Syntax => "did-syntax",
+            Self::ThreeId => "did-3",
             Self::Method(_) => "did-method",
             Self::Key(_) => "did-key",
             Self::Account(_) => "did-account",
@@ -134,6 +140,7 @@ pub fn resolve(url: &str) -> Result<DidDocument, DidError> {
             key: PublicKey::from_fingerprint(did.id())?,
         }],
         "pkh" => pkh::methods(did.id())?,
+        "3" => return Err(DidError::ThreeId),
         other => return Err(DidError::Method(other.to_owned())),
     };
     Ok(DidDocument { did, methods })

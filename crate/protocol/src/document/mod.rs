@@ -155,6 +155,24 @@ impl Document {
         Ok(state.ok_or(ChainError::Missing(*self.stream.init()))?)
     }
 
+    /// Shows the state after each event of the winning branch, the init event first. Times are as each event saw them.
+    pub(crate) fn play(
+        &self,
+        mut each: impl FnMut(&State) -> Result<(), Reason>,
+    ) -> Result<(), Reason> {
+        let mut state = None;
+        for node in self
+            .log()
+            .iter()
+            .filter_map(|entry| self.tree.get(&entry.cid))
+        {
+            let next = self.replay(state.take(), std::iter::once(node))?;
+            each(&next)?;
+            state = Some(next);
+        }
+        Ok(())
+    }
+
     fn node(&self, cid: &Cid) -> Result<&Node, ChainError> {
         self.tree.get(cid).ok_or(ChainError::UnknownParent(*cid))
     }

@@ -236,7 +236,7 @@ fn another_key_in_the_kid_is_refused() {
         .unwrap_err(),
         JoseError::Signature
     );
-    assert_eq!(signed("did:3:kjzl6", "").unwrap_err().code(), "did-method");
+    assert_eq!(signed("did:3:kjzl6", "").unwrap_err().code(), "did-3");
     assert_eq!(signed("", "").unwrap_err(), JoseError::NoKid);
 }
 

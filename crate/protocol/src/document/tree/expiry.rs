@@ -2,27 +2,25 @@
 //!
 //! A capability must have been valid when the event was written. That is the time of the first proven anchor after it;
 //! without one it is now. So an event of a session waits for an anchor, and is dropped if none came in time, with all that
-//! builds on it. What came before stays.
+//! builds on it. What came before stays. The same goes for what an old version of a 3ID signed, only that it waits for an
+//! anchor from the moment the newer version is known.
 
 use cid::Cid;
 
 use super::{Node, Tree};
-use crate::cacao::CacaoError;
 use crate::refusal::{Need, Refusal};
 use crate::state::TimeStatus;
 
 impl Tree {
     /// Dates the events since the last proven anchor up to `end` by the next one. Errors with the oldest of them whose
-    /// capability was not valid then.
+    /// capability, or 3ID, was not valid then.
     pub(in crate::document) fn date(&mut self, end: &Cid, unix: u64) -> Result<(), Refusal> {
         let since = |node: &Node| node.time.unix().is_none();
         let events = self.back(end).take_while(|(_, node)| since(node));
-        let invalid = events.filter_map(|(cid, node)| {
-            let mandate = node.author.as_ref()?.mandate()?;
-            Some((*cid, mandate.valid_at(unix).err()?))
-        });
-        if let Some((oldest, error)) = invalid.last() {
-            return Err(Refusal::of(oldest, error.into()));
+        let invalid = events
+            .filter_map(|(cid, node)| Some((*cid, node.author.as_ref()?.valid_at(unix).err()?)));
+        if let Some((oldest, reason)) = invalid.last() {
+            return Err(Refusal::of(oldest, reason));
         }
         let mut next = Some(*end);
         while let Some(node) = next.and_then(|cid| self.nodes.get_mut(&cid)) {
@@ -35,7 +33,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Drops the events whose capability has ended and that no anchor dated, with all that builds on them; says which
+    /// Drops the events whose capability, or 3ID, has ended and that no anchor dated, with all that builds on them; says which
     /// was the oldest before `end`. The init event stays, for without it there is no document.
     ///
     /// The ends of the branches must be chosen anew.
@@ -64,14 +62,14 @@ impl Tree {
                 claim = Some(proof);
             }
             if node.expires() < now {
-                oldest = Some((*cid, claim));
+                oldest = node.author.as_ref().map(|author| (*cid, author, claim));
             }
         }
-        let (event, claim) = oldest?;
+        let (event, author, claim) = oldest?;
         // Nobody asked about the anchor that may show that it was in time.
         let reason = match claim {
             Some(proof) => Need::transaction(proof).into(),
-            None => CacaoError::Expired.into(),
+            None => author.expired(),
         };
         Some(Refusal::of(event, reason))
     }
