@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { aptInstall } from './lib/debian.mjs'
-import { checkRust, ensureWasmTarget } from './lib/rust.mjs'
+import { checkRust, ensureNarrowTarget, ensureWasmTarget } from './lib/rust.mjs'
 import { freeBytes, isMain, main, note, output, root, run, step, Stop, toolsBin } from './lib/run.mjs'
 import { unlessFresh } from './lib/stamp.mjs'
 
@@ -25,6 +25,7 @@ export async function setup({ tests = false } = {}) {
   await npmPackages()
   await tool('wasm-bindgen')
   if (tests) {
+    await ensureNarrowTarget()
     await tool('wasm-pack')
     await chromium()
   }

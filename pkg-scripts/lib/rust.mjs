@@ -6,6 +6,7 @@ import { note, output, run, Stop } from './run.mjs'
 import { aptInstall } from './debian.mjs'
 
 export const WASM = 'wasm32-unknown-unknown'
+export const NARROW = 'i686-unknown-linux-musl'
 const OLDEST_RUST = [1, 95]
 
 export function checkRust() {
@@ -19,9 +20,22 @@ export function checkRust() {
   }
 }
 
-function targetInstalled() {
+function targetInstalled(target = WASM) {
   const sysroot = output('rustc', ['--print', 'sysroot'])
-  return sysroot !== undefined && existsSync(path.join(sysroot, 'lib/rustlib', WASM, 'lib'))
+  return sysroot !== undefined && existsSync(path.join(sysroot, 'lib/rustlib', target, 'lib'))
+}
+
+/** Adds a target by rustup; whether it is there now. */
+async function addTarget(target) {
+  note(`adding the ${target} target`)
+  await run('rustup', ['target', 'add', target], { why: 'rustup target add' }).catch(() => note('rustup could not'))
+  return targetInstalled(target)
+}
+
+/** The target of the 32-bit tests. Only rustup has all that links for it. */
+export async function ensureNarrowTarget() {
+  if (targetInstalled(NARROW) || (await addTarget(NARROW))) return
+  throw new Stop(`The 32-bit tests want "rustup target add ${NARROW}".`)
 }
 
 const debian = { cargo: '/usr/bin/cargo', rustc: '/usr/bin/rustc' }
@@ -34,13 +48,8 @@ function debianReady() {
 /** Makes sure something here can build for wasm32. */
 export async function ensureWasmTarget() {
   if (targetInstalled() || debianReady()) return
-  note(`adding the ${WASM} target`)
-  try {
-    await run('rustup', ['target', 'add', WASM], { why: 'rustup target add' })
-    if (targetInstalled()) return
-  } catch {
-    note('rustup could not: trying the web toolchain of Debian')
-  }
+  if (await addTarget(WASM)) return
+  note('trying the web toolchain of Debian')
   await aptInstall(['rustc-web', 'cargo-web', 'rust-web-src'], `a Rust that builds for ${WASM}`)
   if (!debianReady()) throw new Stop(`No Rust here builds for ${WASM}: run "rustup target add ${WASM}".`)
 }
@@ -56,4 +65,4 @@ export function wasmCargo() {
 }
 
 /** True when wasm32 is built by the toolchain that rustup manages, which wasm-pack insists on. */
-export const rustupBuildsWasm = targetInstalled
+export const rustupBuildsWasm = () => targetInstalled(WASM)
