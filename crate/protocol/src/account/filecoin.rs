@@ -3,13 +3,12 @@
 use blake2::Blake2b;
 use blake2::digest::Digest as _;
 use blake2::digest::consts::{U4, U20, U32};
-use data_encoding::{BASE32_NOPAD, HEXLOWER_PERMISSIVE};
+use data_encoding::{BASE32_NOPAD, BASE64, BASE64_NOPAD, HEXLOWER_PERMISSIVE};
 use ipld_core::ipld::Ipld;
 use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 
 use super::{Proof, ProofError};
 use crate::cbor;
-use crate::encoding::base64;
 
 /// Accounts that are the hash of a secp256k1 key, and those that are a BLS key.
 const SECP256K1: u8 = 1;
@@ -51,12 +50,13 @@ fn recovers(kind: u8, owner: &str, message: &str, signature: &[u8]) -> Option<()
     (owner.get(1..)? == hash.as_slice()).then_some(())
 }
 
-/// In base64, or in hexadecimal, which is longer.
+/// In base64, padded or not, or in hexadecimal, which is longer.
 fn read(signature: &str) -> Option<Vec<u8>> {
     let hex = [SECP256K1_BYTES, BLS_BYTES].map(|bytes| bytes.saturating_mul(2));
     match hex.contains(&signature.len()) {
         true => HEXLOWER_PERMISSIVE.decode(signature.as_bytes()).ok(),
-        false => base64(signature),
+        false if signature.ends_with('=') => BASE64.decode(signature.as_bytes()).ok(),
+        false => BASE64_NOPAD.decode(signature.as_bytes()).ok(),
     }
 }
 

@@ -18,10 +18,10 @@ mod number;
 mod polkadot;
 mod solana;
 
+use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
 use ipld_core::ipld::Ipld;
 
 use crate::event::Map;
-use crate::jose::ed25519;
 
 use id::AccountId;
 use number::Number;
@@ -165,9 +165,11 @@ fn eosio(account: &AccountId) -> ProofError {
     }
 }
 
-/// By the rule of events' signatures; see [`ed25519`].
+/// Without the cofactor, unlike the rule of events' signatures ([`crate::jose`]): so do the libraries that js has for these.
 fn verify_ed25519(key: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
-    ed25519::verify(key.try_into().ok()?, message, signature).then_some(())
+    let key = VerifyingKey::from_bytes(key.try_into().ok()?).ok()?;
+    let signature = Signature::from_slice(signature).ok()?;
+    key.verify(message, &signature).ok()
 }
 
 /// The first match of js' pattern `did:\S+:\S+`: it goes on to the next space, and needs a second colon with something on

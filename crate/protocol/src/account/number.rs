@@ -4,12 +4,17 @@ use ipld_core::ipld::Ipld;
 
 /// What JavaScript makes of a value where it wants a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Number(f64);
+pub(super) struct Number {
+    value: f64,
+    /// Whether it was a number to begin with.
+    is_number: bool,
+}
 
 impl Number {
     /// Errors for what has parts: js would make a text of it first.
     pub(super) fn of(value: Option<&Ipld>) -> Option<Self> {
-        Some(Self(match value {
+        let is_number = matches!(value, Some(Ipld::Integer(_) | Ipld::Float(_)));
+        let value = match value {
             None => f64::NAN,
             Some(Ipld::Null | Ipld::Bool(false)) => 0.0,
             Some(Ipld::Bool(true)) => 1.0,
@@ -18,15 +23,17 @@ impl Number {
             Some(Ipld::Float(number)) => *number,
             Some(Ipld::String(text)) => of_text(text.trim_matches(super::is_js_space)),
             Some(Ipld::Bytes(_) | Ipld::List(_) | Ipld::Map(_) | Ipld::Link(_)) => return None,
-        }))
+        };
+        Some(Self { value, is_number })
     }
 
+    /// JavaScript's `===`.
     pub(super) fn is(self, number: u8) -> bool {
-        self.0 == f64::from(number)
+        self.is_number && self.value == f64::from(number)
     }
 
     pub(super) fn at_least_two(self) -> bool {
-        self.0 >= 2.0
+        self.value >= 2.0
     }
 }
 
@@ -66,7 +73,7 @@ pub(crate) fn earlier(a: Option<&Ipld>, b: Option<&Ipld>) -> bool {
     match (a, b) {
         (Some(Ipld::String(a)), Some(Ipld::String(b))) => a.encode_utf16().lt(b.encode_utf16()),
         _ => match (Number::of(a), Number::of(b)) {
-            (Some(a), Some(b)) => a.0 < b.0,
+            (Some(a), Some(b)) => a.value < b.value,
             _ => false,
         },
     }
