@@ -1,34 +1,11 @@
 // The façade against the real module in a real page: what calls and subscriptions do.
 
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { launch, openPage } from '../support/chromium.mjs'
-import { ready, servePackage } from '../support/page.mjs'
-import { documentOf } from '../support/vectors.mjs'
+import { test } from 'node:test'
+import { setUp, short, unknown } from '../support/page.mjs'
 
-const short = documentOf('doc-4-tile-9')
-const unknown = documentOf('doc-9-tile-12').id
-let browser, server
-
-before(async () => {
-  browser = await launch()
-  server = await servePackage({ short })
-})
-after(async () => {
-  await browser?.close()
-  await server?.close()
-})
-
-async function withPage(body) {
-  const page = await openPage(browser)
-  try {
-    await ready(page, server.url)
-    await body(page)
-    assert.deepEqual(page.problems, [])
-  } finally {
-    await page.context().close()
-  }
-}
+const here = setUp()
+const { withPage } = here
 
 test('a document from a CAR is verified, kept, listed, exported and forgotten', () =>
   withPage(async (page) => {

@@ -1,32 +1,11 @@
 // The crash boundary: a worker that does not load, and one that ends, by its own words or silently.
 
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { launch, openPage } from '../support/chromium.mjs'
-import { ready, servePackage } from '../support/page.mjs'
-import { documentOf } from '../support/vectors.mjs'
+import { test } from 'node:test'
+import { setUp, short, unknown } from '../support/page.mjs'
 
-const short = documentOf('doc-4-tile-9')
-const unknown = documentOf('doc-9-tile-12').id
-let browser, server
-
-before(async () => {
-  browser = await launch()
-  server = await servePackage({ short })
-})
-after(async () => {
-  await browser?.close()
-  await server?.close()
-})
-
-async function withPage(body, path = '/') {
-  const page = await openPage(browser)
-  try {
-    await body(await ready(page, server.url + path))
-  } finally {
-    await page.context().close()
-  }
-}
+const here = setUp()
+const withPage = (body, at) => here.withPage(body, { at, problems: true })
 
 const worker = async (page) => page.workers()[0] ?? page.waitForEvent('worker')
 /** As when the browser kills the worker: it gets no chance to say a word. */

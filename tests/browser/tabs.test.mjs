@@ -1,41 +1,12 @@
 // Several tabs of one origin share one node; when the owner goes, another takes over.
 
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { launch, openPage } from '../support/chromium.mjs'
-import { ready, servePackage } from '../support/page.mjs'
-import { documentOf } from '../support/vectors.mjs'
+import { test } from 'node:test'
+import { openPage } from '../support/chromium.mjs'
+import { ready, setUp, short, unknown } from '../support/page.mjs'
 
-const short = documentOf('doc-4-tile-9')
-const unknown = documentOf('doc-9-tile-12').id
-let browser, server
-
-before(async () => {
-  browser = await launch()
-  server = await servePackage({ short })
-})
-after(async () => {
-  await browser?.close()
-  await server?.close()
-})
-
-/** `count` tabs that share storage, each with a started node. The first owns it. */
-async function withTabs(count, body) {
-  const context = await browser.newContext()
-  try {
-    const tabs = []
-    for (let index = 0; index < count; index++) {
-      const page = await openPage(browser, undefined, { context })
-      await ready(page, server.url)
-      await page.evaluate(async () => void (globalThis.node = await ostrakon.createNode()))
-      tabs.push(page)
-    }
-    await body(tabs, context)
-    for (const page of tabs) assert.deepEqual(page.problems, [])
-  } finally {
-    await context.close()
-  }
-}
+const here = setUp()
+const { withTabs } = here
 
 /** Which Web Locks the tabs hold and wait for: who owns the node is known to the browser alone. */
 const owners = (page) => page.evaluate(async () => (await navigator.locks.query()).held.filter(({ name }) => name === 'ostrakon/ostrakon').length)
@@ -127,7 +98,7 @@ test('what a closed tab had asked for ends with it', () =>
       await states.next()
     }, short.id)
     const spy = await first.context().newPage()
-    await ready(spy, server.url)
+    await ready(spy, here.server.url)
     await spy.evaluate(() => {
       globalThis.replies = 0
       new BroadcastChannel('ostrakon/ostrakon').onmessage = ({ data }) => void (data.reply && replies++)
@@ -162,8 +133,8 @@ test('word of an owner that is no more misleads nobody for long', () =>
 
 test('a tab that meets an incompatible version of the package says so', () =>
   withTabs(0, async (_, context) => {
-    const [other, page] = [await openPage(browser, undefined, { context }), await openPage(browser, undefined, { context })]
-    await ready(other, server.url)
+    const [other, page] = [await openPage(here.browser, undefined, { context }), await openPage(here.browser, undefined, { context })]
+    await ready(other, here.server.url)
     await other.evaluate(
       () =>
         new Promise((held) => {
@@ -172,7 +143,7 @@ test('a tab that meets an incompatible version of the package says so', () =>
           void navigator.locks.request('ostrakon/ostrakon', () => (held(), new Promise(() => {})))
         }),
     )
-    await ready(page, server.url)
+    await ready(page, here.server.url)
     const error = await page.evaluate(() => failure(ostrakon.createNode()))
     assert.equal(error.code, 'other-version')
     assert.match(error.hint, /other tabs/)

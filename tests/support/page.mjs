@@ -1,8 +1,12 @@
 // A page that holds the built package as `ostrakon` and the real documents of a test as files.
 
+import assert from 'node:assert/strict'
 import path from 'node:path'
+import { after, before } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { launch, openPage } from './chromium.mjs'
 import { serve } from './serve.mjs'
+import { documentOf } from './vectors.mjs'
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
 
@@ -51,4 +55,49 @@ export async function ready(page, url) {
   await page.goto(url)
   await page.waitForFunction(() => globalThis.loaded)
   return page
+}
+
+/** Of documents that many tests use: one of nine events, served as `/cars/short`, and the id of one that nobody has. */
+export const short = documentOf('doc-4-tile-9')
+export const unknown = documentOf('doc-9-tile-12').id
+
+/** One Chromium and one server of such pages for all tests of a file. */
+export function setUp(documents = { short }) {
+  const here = {
+    /** A page in a fresh profile; what it reports as an error fails the test, unless the test makes errors. */
+    async withPage(body, { at = '/', problems = false } = {}) {
+      const page = await openPage(here.browser)
+      try {
+        await body(await ready(page, here.server.url + at))
+        if (!problems) assert.deepEqual(page.problems, [])
+      } finally {
+        await page.context().close()
+      }
+    },
+    /** `count` tabs that share storage, each with a started node. The first owns it. */
+    async withTabs(count, body) {
+      const context = await here.browser.newContext()
+      try {
+        const tabs = []
+        for (let index = 0; index < count; index++) {
+          const page = await ready(await openPage(here.browser, undefined, { context }), here.server.url)
+          await page.evaluate(async () => void (globalThis.node = await ostrakon.createNode()))
+          tabs.push(page)
+        }
+        await body(tabs, context)
+        for (const page of tabs) assert.deepEqual(page.problems, [])
+      } finally {
+        await context.close()
+      }
+    },
+  }
+  before(async () => {
+    here.browser = await launch()
+    here.server = await servePackage(documents)
+  })
+  after(async () => {
+    await here.browser?.close()
+    await here.server?.close()
+  })
+  return here
 }
