@@ -7,7 +7,7 @@
 import type { LogEntry } from 'ostrakon'
 import { copyButton, h, Keyed, s } from './dom.js'
 import { markClass, markIcon, markShapes, stamp } from './marks.js'
-import { checkWords, count, KINDS, shortCid, shortDid, timeWords } from './words.js'
+import { checkWords, count, KINDS, leaveWords, shortCid, shortDid, timeWords } from './words.js'
 
 /** The frieze draws at most this many of the newest events; the list reaches all of them. */
 export const DRAWN = 600
@@ -218,7 +218,6 @@ class Rows {
           h('span', { class: 'away' }, 'Signed by '),
           h('code', {}, shortDid(entry.signer)),
           copyButton(entry.signer, 'signer'),
-          entry.capability && h('span', { title: entry.capability.issuer }, `for ${shortDid(entry.capability.issuer)}`),
         )
       : h('p', { class: 'signer none' }, entry.kind === 'time' ? 'carries a proof, not a signature' : 'not signed')
     return h(
@@ -251,6 +250,7 @@ class Rows {
           ` ${time.sentence}`,
         ),
         signer,
+        entry.capability && h('p', { class: 'leave', title: `${entry.capability.issuer}\n${entry.capability.resources.join('\n')}` }, leaveWords(entry.capability)),
         checks.length > 0 && h('ul', { class: 'checks', 'aria-label': 'Verified here' }, ...checks),
       ),
     )

@@ -1,11 +1,11 @@
 /** One document: its head, its chain, its content and metadata. */
 
-import type { Document } from 'ostrakon'
+import type { Document, Refusal } from 'ostrakon'
 import { ChainView, DRAWN } from './chain.js'
 import { copyButton, h, Keyed } from './dom.js'
 import { stamp } from './marks.js'
 import { Tree } from './tree.js'
-import { count, refToHash, shortDid } from './words.js'
+import { count, refToHash, shortCid, shortDid } from './words.js'
 
 export class Panel {
   readonly element: HTMLElement
@@ -13,6 +13,7 @@ export class Panel {
   #title = h('h2', { tabindex: -1 })
   #facts = h('p', { class: 'facts' })
   #sum = h('p', { class: 'sum' })
+  #refused = h('div', { class: 'refusal', role: 'status' })
   #controllers = new Keyed(h('ul'), { key: (did: string) => did, said: () => '', make: controller })
   #content = new Tree()
   #metadata = new Tree()
@@ -30,7 +31,7 @@ export class Panel {
     this.element = h(
       'article',
       { class: 'document', 'data-id': doc.id },
-      h('header', {}, this.#title, link, this.#facts, fixed && newest(doc)),
+      h('header', {}, this.#title, link, this.#facts, this.#refused, fixed && newest(doc)),
       h(
         'section',
         { class: 'frieze', 'aria-label': 'Doc-chain' },
@@ -72,6 +73,8 @@ export class Panel {
     this.#content.show(doc.content ?? null)
     this.#metadata.show(metadata)
     this.#sum.textContent = sum(doc)
+    this.#refused.hidden = doc.refused === undefined
+    this.#refused.replaceChildren(...(doc.refused ? refusal(doc.refused) : []))
     this.#facts.replaceChildren(
       h('span', { class: 'tag' }, doc.type),
       h('span', { class: 'tag' }, doc.source === 'disk' ? 'read from this device' : 'fetched from the network'),
@@ -91,6 +94,15 @@ function sum({ log }: Document): string {
   const anchors = log.filter(({ kind }) => kind === 'time').length
   const drawn = log.length > DRAWN ? `, the newest ${DRAWN} drawn` : ''
   return `${count(log.length, 'event')}, ${anchors === 0 ? 'no anchor' : count(anchors, 'anchor')}${drawn}`
+}
+
+/** Why this state is not newer than it is. */
+function refusal({ code, message, hint, event }: Refusal): HTMLElement[] {
+  const about = event === undefined ? 'A newer change' : `The newer event ${shortCid(event)}`
+  return [
+    h('p', {}, h('b', {}, `${about} was refused: `), `${message}.`, hint ? ` ${hint}` : ''),
+    h('p', {}, h('code', { title: event }, code), ' What you see is the last state that is valid.'),
+  ]
 }
 
 function controller(did: string): HTMLElement {

@@ -1,6 +1,6 @@
 /** Plain words and short forms for what a doc-chain says. */
 
-import type { LogEntry } from 'ostrakon'
+import type { Capability, LogEntry } from 'ostrakon'
 
 /** Every CID of a kind starts alike, so the end is what tells two apart. */
 export function shortCid(cid: string): string {
@@ -44,21 +44,69 @@ export const KINDS = { init: 'Init', data: 'Data', time: 'Time' } as const
 
 /** What is known of when the event was there: a short word for it, and a sentence. */
 export function timeWords(entry: LogEntry): { word: string; sentence: string } {
-  const { status, at, chain } = entry.time
-  const where = chain ? ` on ${chain}` : ''
+  const { status, at, block, by, chain } = entry.time
+  const where = chain ? ` on ${chainName(chain)}` : ''
   if (status === 'proven') {
-    return {
-      word: 'Proven',
-      sentence: at === undefined ? `a transaction${where} dates it` : `existed by ${date(at)}${where}`,
-    }
+    const when = at === undefined ? `a transaction${where} dates it` : `existed by ${date(at)}`
+    const which = block === undefined ? where : `, block ${block.toLocaleString('en-GB')}${where}`
+    return { word: 'Proven', sentence: `${when}${at === undefined ? '' : which}${by?.length ? `, says ${list(by.map(source))}` : ''}` }
   }
   if (status === 'claimed') {
-    return { word: 'Claimed', sentence: `anchored${where}, chain not asked` }
+    return { word: 'Claimed', sentence: `anchored${where}, but no blockchain has confirmed it here` }
   }
   return {
     word: 'No time',
     sentence: entry.kind === 'time' ? 'its anchor says nothing about when' : 'no anchor covers it yet',
   }
+}
+
+const CHAINS: Record<string, string> = {
+  'eip155:1': 'Ethereum',
+  'eip155:5': 'Görli',
+  'eip155:100': 'Gnosis',
+  'eip155:1337': 'a local test chain',
+  'eip155:11155111': 'Sepolia',
+}
+
+export function chainName(chain: string): string {
+  return (Object.hasOwn(CHAINS, chain) && CHAINS[chain]) || chain
+}
+
+const source = (name: string): string => (name === 'wallet' ? 'your wallet' : name)
+
+/** As in a sentence: “a, b and c”. */
+function list(items: string[]): string {
+  return items.length < 2 ? (items[0] ?? '') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`
+}
+
+const WALLETS: Record<string, string> = {
+  ethereum: 'an Ethereum wallet',
+  solana: 'a Solana wallet',
+  tezos: 'a Tezos wallet',
+  stacks: 'a Stacks wallet',
+  passkey: 'a passkey',
+}
+
+/** Whose leave a key wrote by, for what, and until when. */
+export function leaveWords({ issuer, kind, resources, expires }: Capability): string {
+  const wallet = (kind && Object.hasOwn(WALLETS, kind) && WALLETS[kind]) || 'a wallet'
+  const whose = kind === 'passkey' ? wallet : `${wallet}, ${shortAccount(issuer)},`
+  const what = resources.length > 3 ? count(resources.length, 'kind of document', 'kinds of document') : list(resources.map(resource))
+  return `by leave of ${whose} to write ${what}, ${expires === undefined ? 'without end' : `until ${date(expires)}`}`
+}
+
+/** What one resource of a capability means. */
+function resource(uri: string): string {
+  const rest = uri.replace(/^ceramic:\/\//, '')
+  if (rest === '*') return 'every document'
+  if (rest.startsWith('*?model=')) return `every instance of the model ${shortId(rest.slice(8))}`
+  return rest.includes('?payload=') ? 'one event' : shortId(rest)
+}
+
+/** The account of a `did:pkh`, as wallets show it. */
+function shortAccount(did: string): string {
+  const account = did.split(':').at(-1) ?? did
+  return account.length > 14 ? `${account.slice(0, 6)}…${account.slice(-4)}` : account
 }
 
 const CHECKS: Record<string, [label: string, meaning: string]> = {
@@ -68,7 +116,7 @@ const CHECKS: Record<string, [label: string, meaning: string]> = {
   capability: ['capability', 'The controller gave this key leave to write, for this document and this time'],
   rules: ['rules', 'The document type allows what it does'],
   'witness-path': ['anchor path', 'The proof’s Merkle tree leads to the event before this one'],
-  transaction: ['transaction', 'A blockchain holds the transaction that the proof names'],
+  transaction: ['transaction', 'A blockchain holds the transaction that the proof names, and it carries the proof’s root'],
 }
 
 /** One check by name; a name that a newer package brings is shown as it is. */

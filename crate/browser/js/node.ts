@@ -110,6 +110,7 @@ class DocumentState implements T.Document {
   declare readonly metadata: Record<string, unknown>
   declare readonly state: Record<string, unknown>
   declare readonly log: T.LogEntry[]
+  declare readonly refused?: T.Refusal
   declare readonly source: 'disk' | 'network'
   readonly #client: Client
 

@@ -106,9 +106,21 @@ export interface Document extends AsyncIterable<Document> {
   readonly state: Record<string, unknown>
   /** The events of the winning branch, first to last. */
   readonly log: LogEntry[]
+  /** Why what was heard last of the document was not taken, or not to its end. None of it is in this state. */
+  readonly refused?: Refusal
   readonly source: 'disk' | 'network'
   /** The same iteration, ended by a signal: its next step then fails with code `aborted`. */
   follow(options?: { signal?: AbortSignal }): AsyncIterableIterator<Document>
+}
+
+/** Why an event, or what builds on it, was not taken. */
+export interface Refusal {
+  /** Stable, for programs; the other two are for people. */
+  code: string
+  message: string
+  hint?: string
+  /** CID of the event, unless it is about the document as a whole. */
+  event?: string
 }
 
 export interface LogEntry {
@@ -117,13 +129,38 @@ export interface LogEntry {
   prev?: string
   /** DID that signed the event. */
   signer?: string
-  /** By what the signer wrote in the name of `issuer`, if it is not the controller itself. `expires` in unix seconds. */
-  capability?: { cid: string; issuer: string; expires?: number }
-  /**
-   * `claimed`: a witness path leads to a transaction that nobody was asked about. `proven`: the chain has it.
-   * `at` in unix seconds.
-   */
-  time: { status: 'none' | 'claimed' | 'proven'; at?: number; chain?: string; transaction?: string }
-  /** What was checked: `hash`, `signature`, `witness-path`, … */
+  /** By what the signer wrote in the name of `issuer`, if it is not the controller itself. */
+  capability?: Capability
+  time: EventTime
+  /** What was checked: `hash`, `link`, `signature`, `capability`, `rules`, `witness-path`, `transaction`. */
   verified: string[]
+}
+
+/** A leave to write (CACAO), given by a wallet or a passkey to a key. */
+export interface Capability {
+  cid: string
+  /** DID of who gave it: the document's controller. */
+  issuer: string
+  /** What signed it. */
+  kind?: 'ethereum' | 'solana' | 'tezos' | 'stacks' | 'passkey'
+  /** What it is for, as written, such as `ceramic://*`; the first 32. */
+  resources: string[]
+  /** Unix seconds. Absent: it does not end. */
+  expires?: number
+}
+
+/** What is known about when an event was there, at the latest. */
+export interface EventTime {
+  /** `claimed`: a witness path leads to a transaction, but no blockchain said so yet. `proven`: the chain has it. */
+  status: 'none' | 'claimed' | 'proven'
+  /** Of a proven time: that of the block, in unix seconds. */
+  at?: number
+  /** Of a proven time: the number of the block. */
+  block?: number
+  /** Of a proven time: who said so, by host, or `wallet`. */
+  by?: string[]
+  /** CAIP-2 name of the blockchain. */
+  chain?: string
+  /** As explorers of that chain write it. */
+  transaction?: string
 }

@@ -26,28 +26,29 @@ impl Failure {
     pub fn stopped() -> Failure {
         Failure::new("stopped", "the node was stopped")
     }
+}
 
-    fn hint(&self) -> Option<&'static str> {
-        Some(match self.code {
-            "invalid-id" => "A StreamID, a CommitID or a ceramic:// address of one is wanted.",
-            "offline" => "Give createNode a peer's address, or wait until status.online is true.",
-            "not-found" => "No peer here holds this document: check its id and the network's name.",
-            "needs-document" | "unsupported-type" | "did-method" => {
-                "This version verifies tiles without a schema, signed by a did:key or with its capability."
-            }
-            "store-full" => {
-                "Forget documents, or ask the user for more room with navigator.storage.persist()."
-            }
-            "store-newer" => "Reload the page: a newer version of Ostrakon has been here.",
-            "store-gone" => {
-                "The site's data were deleted, or a newer version took them over: stop the node and create it again."
-            }
-            "store-corrupt" => {
-                "Forget the document that the message names and load it again, or delete the database."
-            }
-            _ => return None,
-        })
-    }
+/// What can be done about a failure or a refusal, where something can.
+pub fn hint(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "invalid-id" => "A StreamID, a CommitID or a ceramic:// address of one is wanted.",
+        "offline" => "Give createNode a peer's address, or wait until status.online is true.",
+        "not-found" => "No peer here holds this document: check its id and the network's name.",
+        "needs-document" | "unsupported-type" | "did-method" => {
+            "This version verifies tiles without a schema, signed by a did:key or with its capability."
+        }
+        "store-full" => {
+            "Forget documents, or ask the user for more room with navigator.storage.persist()."
+        }
+        "store-newer" => "Reload the page: a newer version of Ostrakon has been here.",
+        "store-gone" => {
+            "The site's data were deleted, or a newer version took them over: stop the node and create it again."
+        }
+        "store-corrupt" => {
+            "Forget the document that the message names and load it again, or delete the database."
+        }
+        _ => return None,
+    })
 }
 
 impl From<Failure> for JsValue {
@@ -55,7 +56,7 @@ impl From<Failure> for JsValue {
         let error = Error::new(&failure.message);
         // Setting a property of an object made here can't fail.
         let _ = Reflect::set(&error, &"code".into(), &failure.code.into());
-        if let Some(hint) = failure.hint() {
+        if let Some(hint) = hint(failure.code) {
             let _ = Reflect::set(&error, &"hint".into(), &hint.into());
         }
         error.into()

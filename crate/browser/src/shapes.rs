@@ -3,17 +3,25 @@
 //! What strangers wrote (content, metadata, state) goes through `JSON.parse` and not through property by property
 //! assignment: a key `__proto__` then stays a key, and cannot become the object's prototype.
 
+use data_encoding::HEXLOWER;
 use js_sys::JSON;
 use ostrakon_node::store::Record;
 use ostrakon_node::{NodeEvent, Source, Status, View};
+use ostrakon_protocol::anchor::Proof;
+use ostrakon_protocol::anchor::transaction::transaction_hash;
+use ostrakon_protocol::cacao;
 use ostrakon_protocol::id::{CommitId, DocumentRef};
 use ostrakon_protocol::json::to_json;
+use ostrakon_protocol::refusal::Refusal;
 use ostrakon_protocol::state::{Kind, LogEntry, State, TimeStatus};
 use serde::Serialize;
 use serde_wasm_bindgen::{Serializer, preserve};
 use wasm_bindgen::JsValue;
 
-use crate::error::Failure;
+use crate::error::{Failure, hint};
+
+/// Resources of a capability that are shown. They may be thousands, and each event of a session names them again.
+const MAX_RESOURCES: usize = 32;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,7 +38,16 @@ struct Document<'a> {
     #[serde(with = "preserve")]
     state: JsValue,
     log: Vec<Entry<'a>>,
+    refused: Option<Refused>,
     source: &'a str,
+}
+
+#[derive(Serialize)]
+struct Refused {
+    code: &'static str,
+    message: String,
+    hint: Option<&'static str>,
+    event: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -48,6 +65,8 @@ struct Entry<'a> {
 struct Capability<'a> {
     cid: String,
     issuer: &'a str,
+    kind: Option<&'static str>,
+    resources: &'a [String],
     expires: Option<i64>,
 }
 
@@ -55,6 +74,8 @@ struct Capability<'a> {
 struct Time<'a> {
     status: &'a str,
     at: Option<u64>,
+    block: Option<u64>,
+    by: Option<Vec<&'a str>>,
     chain: Option<&'a str>,
     transaction: Option<String>,
 }
@@ -144,6 +165,10 @@ pub fn document(
         metadata: foreign(&metadata(state))?,
         state: foreign(&state.to_json())?,
         log: state.log().iter().map(entry).collect(),
+        refused: document
+            .refused()
+            .filter(|_| earlier.is_none())
+            .map(refused),
         source: match view.from {
             Source::Disk => "disk",
             Source::Network => "network",
@@ -163,8 +188,43 @@ fn foreign(value: &serde_json::Value) -> Result<JsValue, Failure> {
         .map_err(|_| Failure::new("internal", "the browser does not read its own JSON"))
 }
 
+fn refused(refusal: &Refusal) -> Refused {
+    Refused {
+        code: refusal.code(),
+        message: refusal.reason.to_string(),
+        hint: hint(refusal.code()),
+        event: refusal.event.map(|event| event.to_string()),
+    }
+}
+
+fn kind(kind: cacao::Kind) -> &'static str {
+    match kind {
+        cacao::Kind::Eip191 => "ethereum",
+        cacao::Kind::Solana => "solana",
+        cacao::Kind::Tezos => "tezos",
+        cacao::Kind::Stacks => "stacks",
+        cacao::Kind::Webauthn => "passkey",
+    }
+}
+
+/// As explorers of its chain write it.
+fn transaction(proof: &Proof) -> String {
+    match transaction_hash(&proof.tx_hash) {
+        Ok(hash) if proof.chain_id.starts_with("eip155:") => {
+            format!("0x{}", HEXLOWER.encode(&hash))
+        }
+        _ => proof.tx_hash.to_string(),
+    }
+}
+
 fn entry(entry: &LogEntry) -> Entry<'_> {
     let proof = entry.time.proof();
+    let (block, by) = match &entry.time {
+        TimeStatus::Proven { block, by, .. } => {
+            (*block, Some(by.iter().map(|name| &**name).collect()))
+        }
+        TimeStatus::None | TimeStatus::Claimed { .. } => (None, None),
+    };
     Entry {
         cid: entry.cid.to_string(),
         kind: match entry.kind {
@@ -177,6 +237,8 @@ fn entry(entry: &LogEntry) -> Entry<'_> {
         capability: entry.mandate().map(|capability| Capability {
             cid: capability.cid().to_string(),
             issuer: capability.issuer(),
+            kind: capability.kind().map(kind),
+            resources: &capability.resources()[..capability.resources().len().min(MAX_RESOURCES)],
             expires: capability.expires(),
         }),
         time: Time {
@@ -186,8 +248,10 @@ fn entry(entry: &LogEntry) -> Entry<'_> {
                 TimeStatus::Proven { .. } => "proven",
             },
             at: entry.time.unix(),
+            block,
+            by,
             chain: proof.map(|proof| proof.chain_id.as_str()),
-            transaction: proof.map(|proof| proof.tx_hash.to_string()),
+            transaction: proof.map(|proof| transaction(proof)),
         },
         verified: entry.verified(),
     }
