@@ -43,6 +43,7 @@ pub mod json;
 pub mod library;
 pub mod patch;
 pub mod refusal;
+pub mod schema;
 pub mod state;
 pub mod world;
 

@@ -1,0 +1,534 @@
+//! Judges content by a compiled schema.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::evaluated::{Frame, Props, SeenItems, SeenProps};
+use super::rules::{Types, is_inherited};
+use super::step::{Branch, FunctionId, Node, PatternId, Program, Step};
+use super::{MAX_CONTENT_DEPTH, MAX_SCHEMA_WORK, SchemaError, equal};
+
+/// A value, or what Ajv finds where an object has none but answers all the same: a function, or nothing. No type fits it.
+type Given<'v> = Option<&'v Value>;
+
+type Verdict = Result<bool, SchemaError>;
+
+/// Judges a value by one of the functions.
+pub(super) fn run(
+    program: &Program,
+    start: FunctionId,
+    content: &Value,
+) -> Result<(), SchemaError> {
+    let mut judge = Judge {
+        program,
+        anchors: BTreeMap::new(),
+        returned: Default::default(),
+        work: MAX_SCHEMA_WORK,
+        pattern_work: super::regex::fuel(),
+        depth: MAX_CONTENT_DEPTH,
+        fault: "",
+        path: Vec::new(),
+    };
+    if judge.call(start, Some(content))? {
+        return Ok(());
+    }
+    let mut at = String::new();
+    for step in judge.path.iter().rev() {
+        at.push('/');
+        at.push_str(&step.replace('~', "~0").replace('/', "~1"));
+    }
+    Err(SchemaError::Mismatch {
+        keyword: judge.fault,
+        at,
+    })
+}
+
+struct Judge<'p> {
+    program: &'p Program,
+    /// What the names of `$dynamicRef` mean by now.
+    anchors: BTreeMap<&'p str, FunctionId>,
+    /// What the last function that returned had evaluated.
+    returned: (SeenProps, SeenItems),
+    work: u64,
+    pattern_work: u64,
+    depth: usize,
+    /// The keyword that was broken last, and where, innermost step first.
+    fault: &'static str,
+    path: Vec<String>,
+}
+
+impl<'p> Judge<'p> {
+    fn call(&mut self, function: FunctionId, given: Given) -> Verdict {
+        let program = self.program;
+        let Some(function) = program.functions.get(function) else {
+            return Ok(true);
+        };
+        let mut frame = Frame {
+            props: vec![SeenProps::Unset; function.props_slots],
+            items: vec![SeenItems::Unset; function.items_slots],
+        };
+        let verdict = self.node(&function.body, given, &mut frame)?;
+        self.returned = (
+            frame.seen_props(&function.evaluated.props),
+            frame.seen_items(function.evaluated.items),
+        );
+        Ok(verdict)
+    }
+
+    fn node(&mut self, node: &'p Node, given: Given, frame: &mut Frame) -> Verdict {
+        self.depth = self.depth.checked_sub(1).ok_or(SchemaError::TooMuchWork)?;
+        let mut verdict = true;
+        for step in node {
+            self.spend(1)?;
+            if !self.step(step, given, frame)? {
+                verdict = false;
+                break;
+            }
+        }
+        self.depth = self.depth.saturating_add(1);
+        Ok(verdict)
+    }
+
+    fn step(&mut self, step: &'p Step, given: Given, frame: &mut Frame) -> Verdict {
+        match step {
+            Step::When(types, node) => match has_type(given, *types) {
+                true => self.node(node, given, frame),
+                false => Ok(true),
+            },
+            Step::All(branch) => {
+                if !self.node(&branch.node, given, frame)? {
+                    return Ok(false);
+                }
+                frame.apply(&branch.merges, &self.returned);
+                Ok(true)
+            }
+            Step::Call { function, merges } => {
+                if !self.call(*function, given)? {
+                    return Ok(false);
+                }
+                frame.apply(merges, &self.returned);
+                Ok(true)
+            }
+            Step::Not(_) | Step::Any(_) | Step::ExactlyOne(_) | Step::If { .. } => {
+                self.logic(step, given, frame)
+            }
+            Step::CallDynamic {
+                anchor,
+                named,
+                fallback,
+                merges,
+            } => {
+                let target = anchor
+                    .as_deref()
+                    .and_then(|anchor| self.anchors.get(anchor).copied());
+                let (target, merges) = match target {
+                    Some(target) => (target, named),
+                    None => (*fallback, merges),
+                };
+                if !self.call(target, given)? {
+                    return Ok(false);
+                }
+                frame.apply(merges, &self.returned);
+                Ok(true)
+            }
+            Step::Anchor(name, function) => {
+                self.anchors.entry(name).or_insert(*function);
+                Ok(true)
+            }
+            Step::Never(keyword) => self.broken(keyword),
+            Step::Types(types) => match has_type(given, *types) {
+                true => Ok(true),
+                false => self.broken("type"),
+            },
+            Step::OneOf(values, keyword) => {
+                if let Some(given) = given {
+                    for value in values {
+                        self.spend(equal::weight(value))?;
+                        if equal::equal(given, value)? {
+                            return Ok(true);
+                        }
+                    }
+                }
+                self.broken(keyword)
+            }
+            step => match given {
+                Some(Value::Object(map)) => self.object(step, map, given, frame),
+                Some(Value::Array(list)) => self.array(step, list, frame),
+                Some(Value::String(text)) => self.string(step, text),
+                Some(Value::Number(number)) => {
+                    self.number(step, number.as_f64().unwrap_or_default())
+                }
+                _ => Ok(true),
+            },
+        }
+    }
+
+    fn logic(&mut self, step: &'p Step, given: Given, frame: &mut Frame) -> Verdict {
+        match step {
+            Step::Not(node) => match self.node(node, given, frame)? {
+                true => self.broken("not"),
+                false => Ok(true),
+            },
+            Step::Any(branches) => {
+                let mut verdict = false;
+                let track = branches.iter().any(|branch| !branch.merges.is_empty());
+                for branch in branches {
+                    if self.branch(branch, given, frame)? {
+                        verdict = true;
+                        if !track {
+                            break;
+                        }
+                    }
+                }
+                if verdict {
+                    Ok(true)
+                } else {
+                    self.broken("anyOf")
+                }
+            }
+            Step::ExactlyOne(branches) => {
+                let mut verdict = false;
+                for branch in branches {
+                    if self.node(&branch.node, given, frame)? {
+                        if verdict {
+                            return self.broken("oneOf");
+                        }
+                        verdict = true;
+                        frame.apply(&branch.merges, &self.returned);
+                    }
+                }
+                if verdict {
+                    Ok(true)
+                } else {
+                    self.broken("oneOf")
+                }
+            }
+            Step::If {
+                condition,
+                then,
+                otherwise,
+            } => {
+                let holds = self.node(&condition.node, given, frame)?;
+                frame.apply(&condition.merges, &self.returned);
+                match if holds { then } else { otherwise } {
+                    Some(branch) => self.branch(branch, given, frame),
+                    None => Ok(true),
+                }
+            }
+            _ => Ok(true),
+        }
+    }
+
+    fn branch(&mut self, branch: &'p Branch, given: Given, frame: &mut Frame) -> Verdict {
+        let verdict = self.node(&branch.node, given, frame)?;
+        if verdict {
+            frame.apply(&branch.merges, &self.returned);
+        }
+        Ok(verdict)
+    }
+
+    fn object(
+        &mut self,
+        step: &'p Step,
+        map: &Map<String, Value>,
+        given: Given,
+        frame: &mut Frame,
+    ) -> Verdict {
+        match step {
+            Step::Size(limit, bound, keyword) => {
+                self.hold(limit.allows(map.len() as f64, *bound), keyword)
+            }
+            Step::Required(keys, keyword) => {
+                self.spend(keys.len() as u64)?;
+                self.hold(keys.iter().all(|key| has(map, key)), keyword)
+            }
+            Step::Names(node) => {
+                for key in map.keys() {
+                    if !self.node(node, Some(&Value::String(key.clone())), frame)? {
+                        return self.broken("propertyNames");
+                    }
+                }
+                Ok(true)
+            }
+            Step::Properties(properties) => {
+                self.spend(properties.len() as u64)?;
+                for (key, node) in properties {
+                    if has(map, key) && !self.node(node, map.get(key), frame)? {
+                        return self.under(key);
+                    }
+                }
+                Ok(true)
+            }
+            Step::Additional {
+                properties,
+                patterns,
+                schema,
+            } => {
+                for (key, value) in map {
+                    self.spend(1)?;
+                    if properties.contains(key) || self.any_matches(patterns, key)? {
+                        continue;
+                    }
+                    if !self.part(schema, Some(value), frame, "additionalProperties")? {
+                        return self.under(key);
+                    }
+                }
+                Ok(true)
+            }
+            Step::PatternProperties {
+                noted,
+                start,
+                patterns,
+            } => {
+                frame.apply(start, &self.returned);
+                for (pattern, node) in patterns {
+                    for (key, value) in map {
+                        self.spend(1)?;
+                        if !self.matches(*pattern, key)? {
+                            continue;
+                        }
+                        if !self.node(node, Some(value), frame)? {
+                            return self.under(key);
+                        }
+                        if let Some(slot) = noted {
+                            frame.note(*slot, key)?;
+                        }
+                    }
+                }
+                Ok(true)
+            }
+            Step::DependentRequired(dependencies) => {
+                for (key, required) in dependencies {
+                    self.spend(required.len() as u64)?;
+                    if has(map, key) && !required.iter().all(|key| has(map, key)) {
+                        return self.broken("dependentRequired");
+                    }
+                }
+                Ok(true)
+            }
+            Step::DependentSchemas(dependencies) => {
+                for (key, branch) in dependencies {
+                    if has(map, key) && !self.branch(branch, given, frame)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Step::UnevaluatedProperties { evaluated, schema } => {
+                let seen = match evaluated {
+                    Props::Slot(_) => frame.seen_props(evaluated),
+                    _ => SeenProps::Unset,
+                };
+                for (key, value) in map {
+                    self.spend(1)?;
+                    let known = match evaluated {
+                        Props::These(keys) => keys.contains(key),
+                        _ => seen.has(key),
+                    };
+                    if !known && !self.part(schema, Some(value), frame, "unevaluatedProperties")? {
+                        return self.under(key);
+                    }
+                }
+                Ok(true)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    fn array(&mut self, step: &'p Step, list: &[Value], frame: &mut Frame) -> Verdict {
+        match step {
+            Step::Count(limit, bound, keyword) => {
+                self.hold(limit.allows(list.len() as f64, *bound), keyword)
+            }
+            Step::Unique(types) => {
+                let distinct = if types.is_empty() {
+                    let items: Vec<&Value> = list.iter().collect();
+                    equal::unique(&items, |work| self.spend(work))?
+                } else {
+                    self.spend(list.iter().map(equal::weight).sum())?;
+                    let mut items = list
+                        .iter()
+                        .filter(|item| has_type(Some(item), *types))
+                        .collect();
+                    equal::unique_plain(&mut items, types.count() > 1)
+                };
+                self.hold(distinct, "uniqueItems")
+            }
+            Step::Tuple(schemas, keyword) => {
+                for (index, node) in schemas {
+                    if let Some(item) = list.get(*index)
+                        && !self.part(node, Some(item), frame, keyword)?
+                    {
+                        return self.under(&index.to_string());
+                    }
+                }
+                Ok(true)
+            }
+            Step::Each(from, node, keyword) => {
+                for (index, item) in list.iter().enumerate().skip(*from) {
+                    if !self.part(node, Some(item), frame, keyword)? {
+                        return self.under(&index.to_string());
+                    }
+                }
+                Ok(true)
+            }
+            Step::Contains { schema, min, max } => {
+                let mut count = 0.0;
+                for item in list {
+                    if self.node(schema, Some(item), frame)? {
+                        count += 1.0;
+                        if max.is_none_or(|max| count > max) && count >= *min {
+                            break;
+                        }
+                    }
+                }
+                self.hold(
+                    count >= *min && max.is_none_or(|max| count <= max),
+                    "contains",
+                )
+            }
+            Step::UnevaluatedItems { evaluated, schema } => {
+                let from = match frame.seen_items(*evaluated) {
+                    // Ajv compares with a variable that was never set: nothing is too long for it.
+                    SeenItems::Unset => return Ok(true),
+                    SeenItems::First(count) => count,
+                    // And `true` counts as 1, but is no index.
+                    SeenItems::All if list.len() > 1 => {
+                        if !self.part(schema, None, frame, "unevaluatedItems")? {
+                            return Ok(false);
+                        }
+                        2
+                    }
+                    SeenItems::All => return Ok(true),
+                };
+                for (index, item) in list.iter().enumerate().skip(from) {
+                    if !self.part(schema, Some(item), frame, "unevaluatedItems")? {
+                        return self.under(&index.to_string());
+                    }
+                }
+                Ok(true)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    fn string(&mut self, step: &Step, text: &str) -> Verdict {
+        self.spend(text.len() as u64 / 16)?;
+        match step {
+            Step::Length(limit, bound, keyword) => {
+                self.hold(limit.allows(text.chars().count() as f64, *bound), keyword)
+            }
+            Step::Pattern(pattern) => {
+                let matches = self.matches(*pattern, text)?;
+                self.hold(matches, "pattern")
+            }
+            Step::Format(format) => {
+                let verdict = format.accepts(text);
+                self.hold(verdict, "format")
+            }
+            Step::FormatLimit(format, bound, limit, keyword) => {
+                let verdict = format
+                    .compare(text, limit)
+                    .is_none_or(|order| bound.allows(order));
+                self.hold(verdict, keyword)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    fn number(&mut self, step: &Step, number: f64) -> Verdict {
+        match step {
+            Step::Number(limit, bound, keyword) => self.hold(limit.allows(number, *bound), keyword),
+            Step::MultipleOf(divisor) => {
+                // Ajv prints the quotient and reads it again up to the first letter, so it ends where exponents begin.
+                let quotient = number / divisor;
+                let whole = quotient.fract() == 0.0 && quotient.abs() < 1e21;
+                self.hold(*divisor != 0.0 && whole, "multipleOf")
+            }
+            Step::NumberFormat(format) => self.hold(format.accepts_number(number), "format"),
+            _ => Ok(true),
+        }
+    }
+
+    /// A subschema of a part; one that allows nothing is reported as the keyword it belongs to.
+    fn part(
+        &mut self,
+        node: &'p Node,
+        given: Given,
+        frame: &mut Frame,
+        keyword: &'static str,
+    ) -> Verdict {
+        if let [Step::Never(_)] = node.as_slice() {
+            return self.broken(keyword);
+        }
+        self.node(node, given, frame)
+    }
+
+    fn any_matches(&mut self, patterns: &[PatternId], text: &str) -> Verdict {
+        for pattern in patterns {
+            if self.matches(*pattern, text)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn matches(&mut self, pattern: PatternId, text: &str) -> Verdict {
+        match self.program.patterns.get(pattern) {
+            Some(pattern) => pattern.matches(text, &mut self.pattern_work),
+            None => Ok(true),
+        }
+    }
+
+    fn hold(&mut self, holds: bool, keyword: &'static str) -> Verdict {
+        if holds {
+            Ok(true)
+        } else {
+            self.broken(keyword)
+        }
+    }
+
+    fn broken(&mut self, keyword: &'static str) -> Verdict {
+        self.fault = keyword;
+        self.path.clear();
+        Ok(false)
+    }
+
+    fn under(&mut self, step: &str) -> Verdict {
+        self.path.push(step.to_owned());
+        Ok(false)
+    }
+
+    fn spend(&mut self, work: u64) -> Result<(), SchemaError> {
+        self.work = self
+            .work
+            .checked_sub(work)
+            .ok_or(SchemaError::TooMuchWork)?;
+        Ok(())
+    }
+}
+
+/// Whether an object answers to the key.
+fn has(map: &Map<String, Value>, key: &str) -> bool {
+    map.contains_key(key) || is_inherited(key)
+}
+
+fn has_type(given: Given, types: Types) -> bool {
+    types.meets(match given {
+        None => return false,
+        Some(Value::Null) => Types::NULL,
+        Some(Value::Bool(_)) => Types::BOOLEAN,
+        Some(Value::String(_)) => Types::STRING,
+        Some(Value::Array(_)) => Types::ARRAY,
+        Some(Value::Object(_)) => Types::OBJECT,
+        Some(Value::Number(number)) => {
+            let whole = number.as_f64().is_some_and(|number| number.fract() == 0.0);
+            if whole {
+                Types::NUMBER.with(Types::INTEGER)
+            } else {
+                Types::NUMBER
+            }
+        }
+    })
+}
