@@ -14,8 +14,9 @@ use tokio::time::MissedTickBehavior;
 
 use crate::cli::DevnetArgs;
 use crate::living::{Living, STORIES, Story};
+use crate::recorded::Recordings;
 use crate::running::{self, Running};
-use crate::www::{self, Devnet, Offer, Shared};
+use crate::www::{self, Chain, Devnet, Offer, Shared};
 use crate::{keys, samples};
 
 /// Name of the network.
@@ -50,17 +51,22 @@ async fn serve(
 ) -> Result<(), String> {
     let node = &running.node;
     let status = node.status().await;
+    let recordings = Recordings::read(&args.vectors)?;
     let peers = vec![format!("{}/p2p/{}", websocket(args), status.peer_id)];
     let devnet = Devnet {
         network: NETWORK.to_owned(),
         peers: peers.clone(),
+        chains: recordings.chains().map(offered).collect(),
         documents: Vec::new(),
     };
     let shared: Shared = Arc::new(RwLock::new(devnet));
     let address = http
         .local_addr()
         .map_err(|error| format!("Cannot listen: {error}."))?;
-    let server = tokio::spawn(www::serve(http, www::router(&args.www, shared.clone())));
+    let server = tokio::spawn(www::serve(
+        http,
+        www::router(&args.www, shared.clone(), recordings),
+    ));
 
     let samples = import_samples(node, &args.vectors).await?;
     let mut living = Vec::new();
@@ -124,6 +130,13 @@ async fn serve(
         () = stop => Ok(()),
         () = write => Ok(()),
         ended = server => Err(format!("The page is no longer served: {ended:?}.")),
+    }
+}
+
+fn offered(chain: &str) -> Chain {
+    Chain {
+        id: chain.to_owned(),
+        rpc: format!("rpc/{chain}"),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod identify;
 pub mod keys;
 mod living;
 pub mod peer;
+pub mod recorded;
 pub mod running;
 mod samples;
 pub mod store;

@@ -1,4 +1,4 @@
-//! The devnet's sample documents: the tiles of the test vectors, each as the CAR a user would import.
+//! The devnet's sample documents: some of the test vectors, each as the CAR a user would import.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,57 @@ use serde_json::Value;
 const HISTORIES: &str = "doc-chains";
 
 /// Documents of other files that are worth a look, and why. Each is another document, and valid to its end.
-const SHOWN: [(&str, &str, &str); 8] = [
+const SHOWN: [(&str, &str, &str); 18] = [
+    (
+        "eth-anchor",
+        "eip155:1337/raw-in-first-blocks (block 1)",
+        "Anchored in a real transaction",
+    ),
+    (
+        "eth-anchor",
+        "eip155:1337/f(bytes32)-merkle-leaf-1 (block 9)",
+        "Anchored with others by the contract",
+    ),
+    (
+        "eth-anchor",
+        "eip155:1337/f(bytes32)-with-trailing-data",
+        "A transaction with more in it",
+    ),
+    (
+        "eth-anchor",
+        "eip155:1337/raw-late (block 10)",
+        "Anchored in a form that is out of date",
+    ),
+    (
+        "eth-anchor",
+        "eip155:1337/f(bytes32)-to-other-address-late (block 11)",
+        "Anchored at a wrong address",
+    ),
+    (
+        "cacao",
+        "eth/no-expiry-loaded-years-later",
+        "Written by leave of an Ethereum wallet",
+    ),
+    (
+        "cacao",
+        "eth2-p256session/no-expiry-loaded-years-later",
+        "The same with another kind of key",
+    ),
+    (
+        "caip10-link",
+        "eth/relink-newer",
+        "An account linked to a DID, twice",
+    ),
+    (
+        "caip10-link",
+        "sol/link",
+        "A Solana account linked to a DID",
+    ),
+    (
+        "caip10-link",
+        "eth-polygon/anchored",
+        "A link with an anchor",
+    ),
     (
         "tile",
         "controller-transfer-new-signs",
@@ -57,18 +107,20 @@ pub struct Sample {
 
 /// Reads the sample documents from the vector files in `dir`. `Err` is one sentence for the user.
 pub fn read(dir: &Path) -> Result<Vec<Sample>, String> {
-    let tiles = cases(dir, HISTORIES)?;
-    let tiles = tiles.iter().filter(|case| case["streamType"] == 0);
-    let mut samples: Vec<Sample> = tiles
-        .filter_map(|case| sample(case, history(case)))
-        .collect();
-    for file in ["tile", "conflict", "anchor"] {
-        let cases = cases(dir, file)?;
-        for (_, name, title) in SHOWN.iter().filter(|(of, ..)| *of == file) {
+    let mut samples: Vec<Sample> = Vec::new();
+    for shown in SHOWN.chunk_by(|(left, ..), (right, ..)| left == right) {
+        let cases = match shown {
+            [(file, ..), ..] => cases(dir, file)?,
+            [] => Vec::new(),
+        };
+        for (_, name, title) in shown {
             let case = cases.iter().find(|case| case["name"] == *name);
             samples.extend(case.and_then(|case| sample(case, (*title).to_owned())));
         }
     }
+    let tiles = cases(dir, HISTORIES)?;
+    let tiles = tiles.iter().filter(|case| case["streamType"] == 0);
+    samples.extend(tiles.filter_map(|case| sample(case, history(case))));
     Ok(samples)
 }
 

@@ -5,14 +5,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::body::Bytes;
+use axum::extract::{Path as UrlPath, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tower_http::services::ServeDir;
+
+use crate::recorded::Recordings;
 
 /// `GET /devnet.json`.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -21,8 +24,19 @@ pub struct Devnet {
     pub network: String,
     /// Where a browser dials, as multiaddresses.
     pub peers: Vec<String>,
+    /// Chains that can be asked here.
+    pub chains: Vec<Chain>,
     /// The documents to look at.
     pub documents: Vec<Offer>,
+}
+
+/// A chain whose recorded answers are served.
+#[derive(Clone, Debug, Serialize)]
+pub struct Chain {
+    /// CAIP-2.
+    pub id: String,
+    /// Where, relative to the page.
+    pub rpc: String,
 }
 
 /// A document the devnet offers.
@@ -40,9 +54,13 @@ pub struct Offer {
 pub type Shared = Arc<RwLock<Devnet>>;
 
 /// The server's routes, over the files in `www`.
-pub fn router(www: &Path, devnet: Shared) -> Router {
+pub fn router(www: &Path, devnet: Shared, recordings: Recordings) -> Router {
+    let rpc = post(replay)
+        .options(preflight)
+        .with_state(Arc::new(recordings));
     Router::new()
         .route("/devnet.json", get(offer))
+        .route("/rpc/{chain}", rpc)
         .fallback_service(ServeDir::new(www))
         .layer(middleware::map_response(plain_headers))
         .with_state(devnet)
@@ -93,10 +111,36 @@ async fn offer(State(devnet): State<Shared>, headers: HeaderMap) -> Response {
             *peer = reached_at(peer, host);
         }
     }
-    let mut response = Json(now).into_response();
-    response.headers_mut().insert(
+    readable(Json(now).into_response())
+}
+
+/// `POST /rpc/CHAIN`, as JSON-RPC over HTTP.
+async fn replay(
+    State(recordings): State<Arc<Recordings>>,
+    UrlPath(chain): UrlPath<String>,
+    request: Bytes,
+) -> Response {
+    let response = match recordings.answer(&chain, &request) {
+        Some(answer) => Json(answer).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    };
+    readable(response)
+}
+
+async fn preflight() -> Response {
+    readable(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Pages of other origins may ask as well.
+fn readable(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(
         header::ACCESS_CONTROL_ALLOW_ORIGIN,
         HeaderValue::from_static("*"),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("content-type"),
     );
     response
 }
@@ -137,6 +181,10 @@ mod tests {
     use super::*;
 
     async fn ask(path: &str) -> String {
+        send(&format!("GET {path}"), "").await
+    }
+
+    async fn send(what: &str, body: &str) -> String {
         let www = tempfile::tempdir().unwrap();
         std::fs::write(www.path().join("index.html"), "<p>page").unwrap();
         std::fs::write(www.path().join("core.wasm"), b"\0asm").unwrap();
@@ -146,15 +194,39 @@ mod tests {
         };
         let listener = bind(([127, 0, 0, 1], 0).into(), "--port").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = router(www.path(), Arc::new(RwLock::new(devnet)));
+        let router = router(www.path(), Arc::new(RwLock::new(devnet)), recordings());
         let server = tokio::spawn(serve(listener, router));
         let mut stream = TcpStream::connect(address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let length = body.len();
+        let request = format!(
+            "{what} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         server.abort();
         answer.to_lowercase()
+    }
+
+    fn recordings() -> Recordings {
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors");
+        Recordings::read(dir.as_ref()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_recorded_chain_is_asked_by_any_page() {
+        let question = r#"{"id":1,"method":"eth_chainId","params":[]}"#;
+        let answer = send("POST /rpc/eip155:1337", question).await;
+        assert!(answer.contains(r#""result":"0x539""#), "{answer}");
+        let may = "access-control-allow-origin: *";
+        assert!(answer.contains(may), "{answer}");
+        let preflight = send("OPTIONS /rpc/eip155:1337", "").await;
+        assert!(
+            preflight.starts_with("http/1.1 204") && preflight.contains(may),
+            "{preflight}"
+        );
+        let none = send("POST /rpc/eip155:2", question).await;
+        assert!(none.starts_with("http/1.1 404"), "{none}");
     }
 
     #[tokio::test]
