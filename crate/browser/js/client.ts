@@ -5,10 +5,9 @@
 // `worker-crashed`, another worker starts after a growing pause, and the subscriptions are made again. Too many crashes
 // in a row end the client for good.
 
-import { fromWire, OstrakonError, toWire } from './error.js'
-import type { CallOptions, Eip1193Provider } from './types.js'
-import { askWallet } from './wallet.js'
-import type { Ask, FromWorker, Method, Methods, Ready, Reply, Request, StartOptions, ToWorker, WireEvent } from './wire.js'
+import { fromWire, OstrakonError } from './error.js'
+import type { CallOptions } from './types.js'
+import type { FromWorker, Method, Methods, Ready, Reply, Request, StartOptions, ToWorker, WireEvent } from './wire.js'
 
 const DEFAULT_TIMEOUT = 30_000
 const STOP_TIMEOUT = 5_000
@@ -45,7 +44,6 @@ export class Client {
   /** Why no call can be made any more. */
   #ended: OstrakonError | undefined
   #stopping: Promise<void> | undefined
-  #wallet: Eip1193Provider | undefined
 
   constructor(
     private readonly spawn: () => Worker,
@@ -77,16 +75,6 @@ export class Client {
     const abort = new AbortController()
     this.#request('follow', [id], { signal: abort.signal, timeout: Infinity, onData }).then(() => onEnd(), onEnd)
     return { cancel: () => abort.abort() }
-  }
-
-  /** The wallet that the node may ask from now on, or none. */
-  useWallet(wallet: Eip1193Provider | undefined): void {
-    this.#wallet = wallet
-    if (this.#running) this.#post({ wallet: wallet !== undefined })
-  }
-
-  get wallet(): Eip1193Provider | undefined {
-    return this.#wallet
   }
 
   stop(): Promise<void> {
@@ -174,14 +162,12 @@ export class Client {
     if (!current()) return
     this.#running = true
     this.#startedAt = performance.now()
-    if (this.#wallet) this.#post({ wallet: true })
     this.listener.ready(ready)
     for (const call of this.#calls.values()) if (!call.sent) this.#send(call)
   }
 
   #hear(message: FromWorker): void {
     this.#loaded = true
-    if ('ask' in message) return void this.#ask(message)
     if (!('event' in message)) return this.#answer(message)
     if (message.event === 'crashed') this.#crashed(crash(message.data.message))
     else if (message.event === 'alive') this.#watchLock(message.data)
@@ -199,18 +185,6 @@ export class Client {
     } else {
       call?.settle(undefined, reply.ok)
     }
-  }
-
-  async #ask(question: Ask): Promise<void> {
-    const worker = this.#worker
-    let answer: ToWorker
-    try {
-      if (!this.#wallet) throw new OstrakonError('source-unreachable', 'the page has no wallet any more')
-      answer = { answer: question.ask, ok: await askWallet(this.#wallet, question) }
-    } catch (error) {
-      answer = { answer: question.ask, error: toWire(error) }
-    }
-    if (worker === this.#worker) this.#post(answer)
   }
 
   #watchLock(name: string): void {

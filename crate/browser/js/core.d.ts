@@ -4,9 +4,8 @@ declare module 'ostrakon-core' {
 
   export class OstrakonNode {
     static start(
-      options: { network: string; peers: string[]; name: string; chains: import('./wire.js').ChainStart[]; agent?: string },
+      options: { network: string; peers: string[]; name: string; agent?: string },
       onEvent: (event: import('./wire.js').WireEvent) => void,
-      askWallet: (chain: string, method: string, params: string) => Promise<string>,
     ): Promise<OstrakonNode>
     readonly peerId: string
     load(ref: string, timeoutMs: number, atTime: number | undefined, signal?: AbortSignal): Promise<object>
@@ -16,7 +15,6 @@ declare module 'ostrakon-core' {
     importCar(bytes: Uint8Array): Promise<string[]>
     exportCar(id: string): Promise<Uint8Array>
     status(): Promise<import('./types.js').Status>
-    retryChains(): void
     stop(): Promise<void>
   }
 
