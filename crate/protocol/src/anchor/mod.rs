@@ -138,6 +138,22 @@ impl AnchorAnswer {
 pub trait Anchors {
     /// The answer about the transaction of this proof.
     fn answer(&self, proof: &Proof) -> AnchorAnswer;
+
+    /// Which anchors order branches.
+    fn policy(&self) -> TimePolicy {
+        TimePolicy::Proven
+    }
+}
+
+/// Which anchors make a branch win over one that has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimePolicy {
+    /// Those that a chain was asked about. Nobody can roll back a document by inventing one.
+    #[default]
+    Proven,
+    /// Claimed ones as well, after all proven ones: whoever could ask no chain agrees more often with js-ceramic, but believes
+    /// any stranger who claims an anchor. A claim never shows that a capability was valid, and is shown as a claim.
+    Claimed,
 }
 
 /// No chain was asked about anything.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Link;
-use crate::anchor::{AnchorError, Verdict};
+use crate::anchor::{AnchorError, Proof, Verdict};
 use crate::cacao::{CacaoError, Capability, Deed, Role};
 use crate::did::DidError;
 use crate::did::three_id::{Claim, Tenure, ThreeIdError};
@@ -203,7 +203,14 @@ pub(crate) fn time(link: &Link, world: &World) -> Result<TimeStatus, Reason> {
         Some(witness) => witness.clone()?,
         None => return Err(AnchorError::Missing(link.cid).into()),
     };
-    Ok(match world.anchors.answer(&proof).judge(&proof)? {
+    Ok(answered(&proof, world)?)
+}
+
+/// What chains say about an anchor.
+pub(crate) fn answered(proof: &Arc<Proof>, world: &World) -> Result<TimeStatus, AnchorError> {
+    let verdict = world.anchors.answer(proof).judge(proof)?;
+    let proof = proof.clone();
+    Ok(match verdict {
         Verdict::Claimed => TimeStatus::Claimed { proof },
         Verdict::Proven { unix, block, by } => TimeStatus::Proven {
             unix,

@@ -32,8 +32,8 @@ use std::sync::Arc;
 use cid::Cid;
 use ipld_core::ipld::Ipld;
 
-use super::key::PublicKey;
 use super::Did;
+use super::key::PublicKey;
 use crate::anchor::Proof;
 use crate::cacao::moment;
 use crate::event::{Envelope, Signature};

@@ -20,7 +20,7 @@ impl Document {
     /// The branches that lost, the best first.
     pub fn lost(&self) -> Vec<Lost> {
         let winner = self.tip();
-        let losers = self.tree.tips().iter().skip(1);
+        let losers = self.tree.ranked().iter().skip(1);
         let lost = losers.filter_map(|tip| {
             let fork = self.tree.fork(winner, tip)?;
             let standing = self.tree.standing(winner, &fork);

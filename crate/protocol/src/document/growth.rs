@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cid::Cid;
 
 use super::Document;
-use super::tree::Tree;
+use super::tree::{Dated, Tree};
 use crate::chain::judge::{self, Signature, Signed};
 use crate::chain::{Chain, ChainError, Link, MAX_CHAIN_BYTES, MAX_EVENTS};
 use crate::doctype::{Around, Written};
@@ -178,8 +178,10 @@ impl Document {
             let untimely = untimely.map_or(0, |node| node.height);
             let first = untimely.max(height.saturating_add(1));
             let first = (self.tree.back(&branch.end)).find(|(_, node)| node.height == first);
-            if let Some(first) = first.map(|(cid, _)| *cid) {
+            if let Some((first, prev)) = first.map(|(cid, node)| (*cid, node.link.prev)) {
                 self.tree.cut(&first);
+                branch.end = prev.unwrap_or(parent);
+                branch.state = None;
             }
             outcome = Err(refusal);
         }
@@ -191,7 +193,7 @@ impl Document {
             };
         }
         if changed {
-            self.tree.choose();
+            self.tree.choose(world.anchors.policy());
             self.settle(branch)?;
         }
         outcome
@@ -215,12 +217,19 @@ impl Document {
             Event::Unreadable(event) => return Err(event.error.into()),
             Event::Time(_) => {
                 time = judge::time(&link, world)?;
-                if let Some(unix) = time.unix()
-                    && let Err(refusal) = self.tree.date(&branch.end, unix)
-                {
-                    let reason = (*refusal.reason).clone();
-                    branch.untimely = Some(refusal);
-                    return Err(reason);
+                if let TimeStatus::Proven { unix, proof, .. } = &time {
+                    match self.tree.date(&branch.end, *unix) {
+                        Dated::InTime => {}
+                        Dated::Unsure => {
+                            let proof = proof.clone();
+                            time = TimeStatus::Claimed { proof };
+                        }
+                        Dated::Late(refusal) => {
+                            let reason = (*refusal.reason).clone();
+                            branch.untimely = Some(refusal);
+                            return Err(reason);
+                        }
+                    }
                 }
                 if let Some(state) = &mut branch.state {
                     state.anchor(link.cid, link.prev, time.clone());

@@ -16,6 +16,7 @@ mod branches;
 mod growth;
 mod judging;
 mod offline;
+mod recheck;
 mod tree;
 
 pub use branches::Lost;
@@ -187,7 +188,8 @@ impl Document {
         self.tree.tips().first().unwrap_or(self.stream.init())
     }
 
-    /// The ends of all valid branches, the winner first; at most [`MAX_BRANCHES`].
+    /// The ends of all valid branches, the winner first; at most [`MAX_BRANCHES`]. Last come those that a chain must be asked
+    /// about before anyone can say whether they are valid.
     pub fn tips(&self) -> Vec<Cid> {
         self.tree.tips().to_vec()
     }

@@ -2,12 +2,15 @@
 
 mod expiry;
 
+pub(super) use expiry::Dated;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use cid::Cid;
 
 use super::MAX_BRANCHES;
+use crate::anchor::TimePolicy;
 use crate::chain::judge::Author;
 use crate::chain::order::{Mark, Standing};
 use crate::chain::{Link, MAX_CHAIN_BYTES, MAX_EVENTS};
@@ -28,6 +31,9 @@ pub(super) struct Node {
     pub(super) bytes: usize,
     /// Whether a proven anchor follows, on any branch, or this is one: its capability was valid then.
     dated: bool,
+    /// Whether its capability ended, or that of the init event, but an anchor that nobody was asked about may show that it
+    /// was in time. Until then it counts for nothing.
+    lapsed: bool,
     /// Those that build on it.
     children: Vec<Cid>,
 }
@@ -38,10 +44,13 @@ impl Node {
         self.author.as_ref().map_or(u64::MAX, Author::expires)
     }
 
-    fn mark(&self) -> Mark {
+    fn mark(&self, policy: TimePolicy) -> Mark {
         match &self.time {
             TimeStatus::None => Mark::Counts,
-            TimeStatus::Claimed { .. } => Mark::Claimed,
+            TimeStatus::Claimed { .. } => match policy {
+                TimePolicy::Proven => Mark::Claimed,
+                TimePolicy::Claimed => Mark::Proven(u64::MAX),
+            },
             TimeStatus::Proven { unix, .. } => Mark::Proven(*unix),
         }
     }
@@ -54,8 +63,14 @@ pub(super) struct Tree {
     nodes: HashMap<Cid, Node>,
     /// Of all blocks.
     bytes: usize,
-    /// The ends of the branches, the winner first.
+    /// The ends of the branches, the winner first, those of branches with a lapsed event last.
     tips: Vec<Cid>,
+    /// How many of them have none.
+    live: usize,
+    /// Which times order branches.
+    policy: TimePolicy,
+    /// Whether any event is lapsed.
+    lapsed: bool,
     /// Up to when, in unix seconds, the capabilities of all events that are not dated are valid.
     expires: u64,
 }
@@ -67,6 +82,9 @@ impl Tree {
             nodes: HashMap::new(),
             bytes: 0,
             tips: vec![init],
+            live: 1,
+            policy: TimePolicy::default(),
+            lapsed: false,
             expires: u64::MAX,
         }
     }
@@ -98,6 +116,7 @@ impl Tree {
             controller,
             height,
             bytes: bytes.saturating_add(size),
+            lapsed: false,
             children: Vec::new(),
         };
         self.expires = self.expires.min(node.expires());
@@ -108,9 +127,14 @@ impl Tree {
         self.nodes.get(cid)
     }
 
-    /// The ends of the branches, the winner first.
+    /// The ends of the branches, the winner first, those of branches with a lapsed event last.
     pub(super) fn tips(&self) -> &[Cid] {
         &self.tips
+    }
+
+    /// Those without a lapsed event.
+    pub(super) fn ranked(&self) -> &[Cid] {
+        self.tips.get(..self.live).unwrap_or(&self.tips)
     }
 
     /// Of all blocks.
@@ -127,8 +151,23 @@ impl Tree {
     }
 
     /// Ranks the branches, and forgets the worst of too many.
-    pub(super) fn choose(&mut self) {
+    pub(super) fn choose(&mut self, policy: TimePolicy) {
+        self.policy = policy;
         self.tips = self.rank(self.init);
+        self.live = self.tips.len();
+        if self.lapsed {
+            let ends = self
+                .nodes
+                .iter()
+                .filter(|(_, node)| node.children.is_empty());
+            let asleep = ends
+                .map(|(cid, _)| *cid)
+                .filter(|cid| !self.tips.contains(cid));
+            let mut asleep: Vec<Cid> = asleep.collect();
+            // Heard again in this order, each finds the claim that it hopes for.
+            asleep.sort_unstable_by_key(|cid| (!self.has_claim(cid), *cid));
+            self.tips.extend(asleep);
+        }
         while self.tips.len() > 1 && self.is_too_large() {
             if let Some(worst) = self.tips.pop() {
                 self.forget(worst);
@@ -147,13 +186,15 @@ impl Tree {
     fn rank(&self, mut at: Cid) -> Vec<Cid> {
         loop {
             let arms = self.nodes.get(&at).map_or(&[][..], |node| &node.children);
-            match arms {
+            let counts = |arm: &&Cid| self.get(arm).is_some_and(|node| !node.lapsed);
+            let arms: Vec<&Cid> = arms.iter().filter(counts).collect();
+            match arms.as_slice() {
                 [] => return vec![at],
-                [only] => at = *only,
+                [only] => at = **only,
                 // Each fork adds a branch, so the recursion is no deeper than there are branches.
                 arms => {
                     let arms = arms.iter().map(|arm| {
-                        let tips = self.rank(*arm);
+                        let tips = self.rank(**arm);
                         (tips.first().map(|tip| self.standing(tip, &at)), tips)
                     });
                     let mut arms: Vec<(Option<Standing>, Vec<Cid>)> = arms.collect();
@@ -175,7 +216,7 @@ impl Tree {
     /// How a branch looks from the event where it forks off.
     pub(super) fn standing(&self, tip: &Cid, fork: &Cid) -> Standing {
         let arm = self.back(tip).take_while(|(cid, _)| *cid != fork);
-        Standing::of(arm.map(|(cid, node)| (cid, node.mark())))
+        Standing::of(arm.map(|(cid, node)| (cid, node.mark(self.policy))))
     }
 
     /// Drops an event and all that builds on it; of the init event only the latter.
@@ -198,7 +239,7 @@ impl Tree {
         }
     }
 
-    /// Forgets a branch back to where it forks off.
+    /// Forgets a branch back to where it forks off, or to where it slept from.
     fn forget(&mut self, tip: Cid) {
         let mut last = Some(tip);
         while let Some(node) = last.take().and_then(|cid| self.nodes.remove(&cid)) {
@@ -206,7 +247,8 @@ impl Tree {
             let prev = node.link.prev;
             if let Some(before) = prev.and_then(|prev| self.nodes.get_mut(&prev)) {
                 before.children.retain(|child| *child != node.link.cid);
-                last = prev.filter(|_| before.children.is_empty());
+                let is_end = before.children.is_empty();
+                last = prev.filter(|prev| is_end && !self.tips.contains(prev));
             }
         }
     }
