@@ -7,9 +7,10 @@ mod common;
 use std::collections::HashMap;
 
 use common::{Input, inputs};
+use ostrakon_protocol::account::Proof;
 use ostrakon_protocol::cacao::Capability;
 use ostrakon_protocol::event::{self, Decoded, Envelope, Signature};
-use ostrakon_protocol::{Block, CommitId, DocumentRef, StreamId, car, cbor, json};
+use ostrakon_protocol::{Block, CommitId, DocumentRef, Ipld, StreamId, car, cbor, json};
 use serde_json::Value;
 
 /// Some blocks of each kind.
@@ -170,4 +171,34 @@ fn capabilities_are_read_or_refused_and_damage_never_passes_for_another_issuer()
                 }
             }
         });
+}
+
+#[test]
+fn proofs_are_judged_or_refused_and_damage_never_passes_for_a_known_account() {
+    let file: Value = serde_json::from_str(include_str!("caip10-proofs.json")).unwrap();
+    let cases = file["cases"].as_array().unwrap().iter();
+    let proofs: Vec<Vec<u8>> = cases
+        .filter(|case| case["name"].as_str().unwrap().ends_with("/plain"))
+        .map(|case| cbor::encode(&json::from_json(&case["proof"]).unwrap()).unwrap())
+        .collect();
+    assert_eq!(proofs.len(), 11);
+    let message = |bytes: &[u8]| match cbor::decode(bytes).unwrap() {
+        Ipld::Map(mut map) => map.remove("message"),
+        _ => None,
+    };
+    let messages: Vec<_> = proofs.iter().map(|bytes| message(bytes)).collect();
+    bolero::check!().with_type::<Input>().for_each(|input| {
+        for bytes in inputs(&proofs, input) {
+            let Ok(value) = cbor::decode(&bytes) else {
+                continue;
+            };
+            let verdict = Proof::read(&value).and_then(|proof| proof.verify());
+            match verdict {
+                // Of Ethereum any signature is that of some account.
+                Ok(account) if account.contains("@eip155:") => {}
+                Ok(_) => assert!(messages.contains(&message(&bytes))),
+                Err(error) => assert!(error.code().starts_with("proof-")),
+            }
+        }
+    });
 }
