@@ -6,6 +6,7 @@ import { brotliCompressSync, constants } from 'node:zlib'
 import { buildJs } from './build-js.mjs'
 import { buildPeer } from './build-peer.mjs'
 import { buildBenchWasm, buildWasm } from './build-wasm.mjs'
+import { buildJsCeramic } from './lib/js-ceramic.mjs'
 import { main, output, root, step, Stop } from './lib/run.mjs'
 import { setup } from './setup.mjs'
 
@@ -63,25 +64,32 @@ async function store({ browser, server }) {
   ]
 }
 
-/** One doc-chain of 1,000 signed events, verified by native code and by wasm in Chromium. */
-async function chain({ browser, server }) {
+/** The same documents, verified by js-ceramic and by Ostrakon in one page, and by Ostrakon's native code. */
+async function verification({ browser, server }) {
   const example = ['run', '--quiet', '--release', '-p', 'ostrakon-protocol', '--example', 'chain_speed', '--']
-  const printed = output('cargo', [...example, 'target/bench/chain.car', '1000', String(ROUNDS)])
-  if (!printed) throw new Stop('The native measurement of the doc-chain failed.')
-  const { commit, times } = JSON.parse(printed)
+  const printed = output('cargo', [...example, 'target/bench', '1000', String(ROUNDS)])
+  if (!printed) throw new Stop('The native measurement of the documents failed.')
+  const native = JSON.parse(printed)
   const page = await browser.newPage()
   await page.goto(`${server.url}/bench/core.html`)
   await page.waitForFunction(() => globalThis.bench)
-  const timesInPage = await page.evaluate(([commit, rounds]) => globalThis.bench.chain(commit, rounds), [commit, ROUNDS])
-  const [wasm, native] = [timesInPage, times].map((milliseconds) => 1_000_000 / median(milliseconds))
+  const inPage = await page.evaluate(([commit, rounds]) => globalThis.bench.verification(commit, rounds), [native.commit, ROUNDS])
+  const rate = (milliseconds) => 1_000_000 / median(milliseconds)
+  const rows = (name, unit, js, wasm, native) => [
+    { name: `${name}, js-ceramic`, value: rate(js), unit },
+    { name: `${name}, Ostrakon`, value: rate(wasm), unit },
+    ...(native ? [{ name: `${name}, Ostrakon, native`, value: rate(native), unit }] : []),
+    { name: `${name}, Ostrakon against js-ceramic`, value: rate(wasm) / rate(js), unit: '×' },
+    ...(native ? [{ name: `${name}, Ostrakon against native`, value: rate(wasm) / rate(native), unit: '×' }] : []),
+  ]
   return [
-    { name: 'doc-chain of 1,000 signed events, wasm in Chromium', value: wasm, unit: 'events/s' },
-    { name: 'doc-chain of 1,000 signed events, native', value: native, unit: 'events/s' },
-    { name: 'wasm against native', value: wasm / native, unit: '×' },
+    ...rows('doc-chain of 1,000 signed events', 'events/s', inPage.js.chain, inPage.wasm.chain, native.chain),
+    ...rows('1,000 documents of one event', 'documents/s', inPage.js.documents, inPage.wasm.documents, native.documents),
+    ...rows('secp256k1 recovery', 'signatures/s', inPage.js.recover, inPage.wasm.recover).map((row) => ({ ...row, name: row.name.replace('js-ceramic', '@noble/curves') })),
   ]
 }
 
-const PARTS = { size, 'start-up': startUp, store, chain }
+const PARTS = { size, 'start-up': startUp, store, verification }
 
 await main(async () => {
   const wanted = process.argv.slice(2)
@@ -89,6 +97,7 @@ await main(async () => {
   await setup({ tests: true })
   await buildWasm()
   await buildBenchWasm()
+  if (parts.some(([name]) => name === 'verification')) await buildJsCeramic()
   await buildJs()
   process.env.OSTRAKON_BIN = await buildPeer({ release: true })
   // These come with the npm packages, which the set-up may just have installed.
@@ -127,7 +136,7 @@ function benchPages() {
       globalThis.measured = { node: started, document: performance.now(), source: document.source }
     `),
     '/bench/core.html': page(`
-      import init, { benchStore, benchVerify } from '/target/bench/ostrakon.js'
+      import init, { benchDocuments, benchRecover, benchStore, benchVerify } from '/target/bench/ostrakon.js'
       await init({ module_or_path: '/target/bench/ostrakon_bg.wasm' })
 
       const done = (request) => new Promise((resolve, reject) => {
@@ -153,11 +162,30 @@ function benchPages() {
         for (let key = 0; key < 1_000; key += 1) await done(db.transaction('blocks').objectStore('blocks').get(key))
         return 1_000 / ((performance.now() - began) / 1000)
       }
-      const chain = async (commit, rounds) => {
-        const car = new Uint8Array(await (await fetch('/target/bench/chain.car')).arrayBuffer())
-        return Array.from({ length: rounds }, () => benchVerify(commit, car))
+      const file = async (name) => new Uint8Array(await (await fetch('/target/bench/' + name)).arrayBuffer())
+      const verification = async (commit, rounds) => {
+        const theirs = await import('/target/bench/js-ceramic.js')
+        const [chain, documents] = [await file('chain.car'), await file('documents.car')]
+        const [jsChain, jsDocuments] = [chain, documents].map(theirs.open)
+        const signed = await theirs.signed(1_000)
+        const joined = (parts) => parts.reduce((all, part, n) => (all.set(part, n * part.length), all), new Uint8Array(parts.length * parts[0].length))
+        const [signatures, inputs] = ['signature', 'input'].map((name) => joined(signed.all.map((one) => one[name])))
+        const cases = {
+          js: { chain: () => theirs.chain(jsChain, commit, 1_000), documents: () => theirs.documents(jsDocuments), recover: () => theirs.recover(signed) },
+          wasm: { chain: () => benchVerify(commit, chain), documents: () => benchDocuments(documents), recover: () => benchRecover(signed.key, signatures, inputs) },
+        }
+        const times = { js: {}, wasm: {} }
+        for (let round = -1; round < rounds; round += 1) { // the first warms the engine up
+          for (const name of ['chain', 'documents', 'recover']) {
+            for (const who of ['js', 'wasm']) {
+              const took = await cases[who][name]()
+              if (round >= 0) (times[who][name] ??= []).push(took)
+            }
+          }
+        }
+        return times
       }
-      globalThis.bench = { packed, single, chain }
+      globalThis.bench = { packed, single, verification }
     `),
   }
 }

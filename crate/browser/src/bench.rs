@@ -8,10 +8,11 @@ use std::time::Duration;
 use cid::Cid;
 use js_sys::Promise;
 use ostrakon_node::store::{Change, Record, Store};
-use ostrakon_protocol::World;
 use ostrakon_protocol::anchor::Unasked;
+use ostrakon_protocol::did::key::PublicKey;
 use ostrakon_protocol::document::load_commit;
-use ostrakon_protocol::{Block, CommitId, StreamId, StreamType, car};
+use ostrakon_protocol::jose::{self, Algorithm};
+use ostrakon_protocol::{Block, CommitId, Document, Step, StreamId, StreamType, Walk, World, car};
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -84,15 +85,55 @@ async fn run(name: &str, count: u32, size: u32) -> Result<JsValue, Failure> {
 pub fn verify(commit: &str, archive: &[u8]) -> Result<f64, JsValue> {
     let commit = CommitId::from_str(commit).map_err(wrong)?;
     let start = Instant::now();
-    let blocks: HashMap<Cid, Block> = car::read(archive)
-        .map_err(wrong)?
-        .blocks
-        .into_iter()
-        .map(|block| (*block.cid(), block))
-        .collect();
+    let (_, blocks) = read(archive)?;
     let world = World::new(0, &Unasked);
     load_commit(&commit, &blocks, &world).map_err(wrong)?;
     Ok(ms(start.elapsed()))
+}
+
+/// Reads an archive whose roots are the init events of tiles and verifies them all, every block hashed, every signature
+/// checked. Returns milliseconds.
+#[wasm_bindgen(js_name = benchDocuments)]
+pub fn documents(archive: &[u8]) -> Result<f64, JsValue> {
+    let start = Instant::now();
+    let (roots, blocks) = read(archive)?;
+    let chains = roots
+        .iter()
+        .map(|root| {
+            let stream = StreamId::new(StreamType::TILE, *root);
+            match Walk::new(stream, *root).advance(&blocks, None) {
+                Ok(Step::Done(chain)) => Ok(chain),
+                Ok(Step::Need(_)) => Err(wrong("a block is missing")),
+                Err(error) => Err(wrong(error)),
+            }
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    for document in Document::verify_all(chains, &World::new(0, &Unasked)) {
+        document.map_err(wrong)?;
+    }
+    Ok(ms(start.elapsed()))
+}
+
+/// Checks ES256K-R signatures of 65 bytes each, made by one key over `inputs`, which are of one length. Returns
+/// milliseconds.
+#[wasm_bindgen(js_name = benchRecover)]
+pub fn recover(key: &[u8], signatures: &[u8], inputs: &[u8]) -> Result<f64, JsValue> {
+    let key = PublicKey::Secp256k1(key.to_vec());
+    let signatures = signatures.chunks(65);
+    let length = inputs.len() / signatures.len().max(1);
+    let start = Instant::now();
+    for (signature, input) in signatures.zip(inputs.chunks(length.max(1))) {
+        jose::verify(input, Algorithm::Es256kR, signature, &key).map_err(wrong)?;
+    }
+    Ok(ms(start.elapsed()))
+}
+
+/// Roots and blocks.
+fn read(archive: &[u8]) -> Result<(Vec<Cid>, HashMap<Cid, Block>), Failure> {
+    let archive = car::read(archive).map_err(wrong)?;
+    let blocks = archive.blocks.into_iter();
+    let blocks = blocks.map(|block| (*block.cid(), block)).collect();
+    Ok((archive.roots, blocks))
 }
 
 fn wrong(error: impl Display) -> Failure {

@@ -1,38 +1,50 @@
-//! How fast a doc-chain is verified: writes a tile of many signed events as a CAR to FILE, loads it ROUNDS times and prints
-//! its CommitID and the milliseconds of each round as JSON. `npm run bench` runs this beside the same in a page.
+//! How fast documents are verified: writes a tile of many signed events (`chain.car`) and as many tiles of one signed event,
+//! each by another key (`documents.car`), to FOLDER, verifies each of the two ROUNDS times and prints the CommitID of the
+//! first and the milliseconds of each round as JSON. `npm run bench` runs this beside the same in a page.
 //!
-//! `cargo run --release -p ostrakon-protocol --example chain_speed -- FILE EVENTS ROUNDS`
+//! `cargo run --release -p ostrakon-protocol --example chain_speed -- FOLDER EVENTS ROUNDS`
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::path::Path;
 use std::time::Instant;
 
 use ostrakon_protocol::author::{TileMetadata, tile_init, tile_update};
 use ostrakon_protocol::document::load_commit;
 use ostrakon_protocol::jose::Ed25519Signer;
-use ostrakon_protocol::{Block, Cid, CommitId, Unasked, World, car, json};
+use ostrakon_protocol::{
+    Block, Cid, CommitId, Document, Step, StreamId, StreamType, Unasked, Walk, World, car, json,
+};
 use serde_json::json;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let [file, events, rounds] = std::env::args()
+    let [folder, events, rounds] = std::env::args()
         .skip(1)
         .collect::<Vec<_>>()
         .try_into()
-        .map_err(|_| "usage: chain_speed FILE EVENTS ROUNDS")?;
-    let (commit, archive) = write(events.parse()?)?;
-    std::fs::write(file, &archive)?;
-    let times = (0..rounds.parse()?)
-        .map(|_| verify(&commit, &archive))
-        .collect::<Result<Vec<_>, _>>()?;
+        .map_err(|_| "usage: chain_speed FOLDER EVENTS ROUNDS")?;
+    let folder = Path::new(&folder);
+    std::fs::create_dir_all(folder)?;
+    let (commit, chain) = write_chain(events.parse()?)?;
+    std::fs::write(folder.join("chain.car"), &chain)?;
+    let documents = write_documents(events.parse()?)?;
+    std::fs::write(folder.join("documents.car"), &documents)?;
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..rounds.parse()? {
+        let [of_chain, of_documents] = &mut times;
+        of_chain.push(timed(|| verify_chain(&commit, &chain))?);
+        of_documents.push(timed(|| verify_documents(&documents))?);
+    }
+    let [chain, documents] = times;
     println!(
         "{}",
-        json!({ "commit": commit.to_string(), "times": times })
+        json!({ "commit": commit.to_string(), "chain": chain, "documents": documents })
     );
     Ok(())
 }
 
 /// A tile of `events` signed events, and its newest version.
-fn write(events: usize) -> Result<(CommitId, Vec<u8>), Box<dyn Error>> {
+fn write_chain(events: usize) -> Result<(CommitId, Vec<u8>), Box<dyn Error>> {
     let signer = Ed25519Signer::from_seed(&[7; 32]);
     let content = json::from_json(&json!({ "title": "A doc-chain", "count": 0 }))?;
     let (stream, mut blocks) =
@@ -48,15 +60,56 @@ fn write(events: usize) -> Result<(CommitId, Vec<u8>), Box<dyn Error>> {
     Ok((CommitId::new(stream, tip), car::write(&[tip], &blocks)))
 }
 
-/// The whole road, hashes and signatures included; returns milliseconds.
-fn verify(commit: &CommitId, archive: &[u8]) -> Result<f64, Box<dyn Error>> {
+/// As many tiles, of one signed event each.
+fn write_documents(count: usize) -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut roots = Vec::new();
+    let mut blocks = Vec::new();
+    for number in 0..count {
+        let mut seed = [9; 32];
+        for (byte, of) in seed.iter_mut().zip(number.to_le_bytes()) {
+            *byte = of;
+        }
+        let content = json::from_json(&json!({ "title": "A document", "number": number }))?;
+        let signer = Ed25519Signer::from_seed(&seed);
+        let (stream, event) = tile_init(&signer, Some(content), &TileMetadata::default(), [1; 12])?;
+        roots.push(*stream.init());
+        blocks.extend(event);
+    }
+    Ok(car::write(&roots, &blocks))
+}
+
+fn timed(work: impl FnOnce() -> Result<(), Box<dyn Error>>) -> Result<f64, Box<dyn Error>> {
     let began = Instant::now();
-    let blocks: HashMap<Cid, Block> = car::read(archive)?
-        .blocks
-        .into_iter()
-        .map(|block| (*block.cid(), block))
-        .collect();
-    let world = World::new(0, &Unasked);
-    load_commit(commit, &blocks, &world)?;
+    work()?;
     Ok(began.elapsed().as_secs_f64() * 1_000.0)
+}
+
+/// The whole road, hashes and signatures included.
+fn verify_chain(commit: &CommitId, archive: &[u8]) -> Result<(), Box<dyn Error>> {
+    let (_, blocks) = read(archive)?;
+    load_commit(commit, &blocks, &World::new(0, &Unasked))?;
+    Ok(())
+}
+
+fn verify_documents(archive: &[u8]) -> Result<(), Box<dyn Error>> {
+    let (roots, blocks) = read(archive)?;
+    let mut chains = Vec::new();
+    for root in roots {
+        let stream = StreamId::new(StreamType::TILE, root);
+        match Walk::new(stream, root).advance(&blocks, None)? {
+            Step::Done(chain) => chains.push(chain),
+            Step::Need(_) => return Err("a block is missing".into()),
+        }
+    }
+    for document in Document::verify_all(chains, &World::new(0, &Unasked)) {
+        document?;
+    }
+    Ok(())
+}
+
+fn read(archive: &[u8]) -> Result<(Vec<Cid>, HashMap<Cid, Block>), Box<dyn Error>> {
+    let archive = car::read(archive)?;
+    let blocks = archive.blocks.into_iter();
+    let blocks = blocks.map(|block| (*block.cid(), block)).collect();
+    Ok((archive.roots, blocks))
 }

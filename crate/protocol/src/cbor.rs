@@ -8,6 +8,7 @@
 
 use cid::Cid;
 use ipld_core::ipld::Ipld;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// How deep lists and maps may nest. js-ceramic has no bound but its stack.
@@ -162,7 +163,11 @@ impl<'a> Reader<'a> {
     /// Text as js reads it: what is no UTF-8 is replaced, a byte order mark at the start is dropped.
     fn text(&mut self, info: u8) -> Result<String, CborError> {
         let length = self.argument(info)?;
-        let text = String::from_utf8_lossy(self.take(length)?);
+        let bytes = self.take(length)?;
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(bytes),
+        };
         Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
     }
 

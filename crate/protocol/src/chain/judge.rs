@@ -8,7 +8,7 @@ use crate::cacao::{CacaoError, Capability, Deed, Role};
 use crate::did::DidError;
 use crate::did::three_id::{Claim, Tenure, ThreeIdError};
 use crate::doctype::RuleError;
-use crate::event::{Data, Event, Init, Time};
+use crate::event::{Data, Envelope, Event, Init, Time};
 use crate::jose::{JoseError, Signer, verify_envelopes};
 use crate::refusal::{Need, Reason};
 use crate::state::{Kind, LogEntry, State, TimeStatus};
@@ -18,8 +18,8 @@ use crate::{Cid, StreamId};
 /// A verified signature. Whether the signer may write is judged later.
 pub(crate) struct Signed {
     signer: Signer,
-    /// What was signed.
-    payload: Cid,
+    /// With what was signed.
+    envelope: Envelope,
 }
 
 /// The signature of an event; `None` if it is not signed.
@@ -31,24 +31,38 @@ pub(crate) fn signatures<'a>(links: impl IntoIterator<Item = &'a Link>) -> Vec<S
     let read = |link: &'a Link| {
         Some(match link.envelope()? {
             Ok(envelope) => {
-                let payload = envelope.payload;
                 envelopes.push(envelope);
-                Ok(payload)
+                Ok(())
             }
             Err(_) => Err(JoseError::Format("the envelope cannot be read")),
         })
     };
-    let payloads: Vec<Option<Result<Cid, JoseError>>> = links.into_iter().map(read).collect();
-    let mut signers = verify_envelopes(&envelopes).into_iter();
-    let mut signed = |payload: Cid| {
-        let missing = Err(JoseError::Signature);
-        let signer = signers.next().unwrap_or(missing)?;
-        Ok(Signed { signer, payload })
+    let read: Vec<Option<Result<(), JoseError>>> = links.into_iter().map(read).collect();
+    let signers = verify_envelopes(&envelopes);
+    let mut signers = signers.into_iter().zip(envelopes);
+    let mut signed = |()| match signers.next() {
+        Some((signer, envelope)) => signer.map(|signer| Signed { signer, envelope }),
+        None => Err(JoseError::Signature),
     };
-    payloads
-        .into_iter()
-        .map(|payload| Some(payload?.and_then(&mut signed)))
+    read.into_iter()
+        .map(|read| Some(read?.and_then(&mut signed)))
         .collect()
+}
+
+/// Takes the event apart, without reading its envelope once more if it was read for the signature.
+pub(crate) fn event(link: &Link, signature: &mut Signature) -> Result<Event, Reason> {
+    match signature {
+        // What is left behind is only asked for its payload.
+        Some(Ok(signed)) => {
+            let signatures = std::mem::take(&mut signed.envelope.signatures);
+            let payload = signed.envelope.payload;
+            link.event_in(Envelope {
+                payload,
+                signatures,
+            })
+        }
+        _ => link.event(),
+    }
 }
 
 /// Who wrote an event, once that was verified. Whether a capability was valid at the time is judged with the anchors.
@@ -120,7 +134,9 @@ pub(crate) fn author(
     };
     let (signer, cap, payload) = match (signature, &claim) {
         (_, Some(claim)) => (claim.did.as_str(), claim.cap, &claim.payload),
-        (Some(Ok(Signed { signer, payload })), _) => (signer.did.as_str(), signer.cap, payload),
+        (Some(Ok(Signed { signer, envelope })), _) => {
+            (signer.did.as_str(), signer.cap, &envelope.payload)
+        }
         (Some(Err(error)), _) => return Err(error.clone().into()),
         (None, _) => return Err(RuleError::Unsigned.into()),
     };

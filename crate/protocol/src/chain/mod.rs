@@ -18,7 +18,7 @@ use cid::Cid;
 use crate::anchor::{AnchorError, Proof};
 use crate::block::DAG_JOSE;
 use crate::cacao::Capability;
-use crate::event::{Decoded, Envelope, Event, EventError, decode};
+use crate::event::{Decoded, Envelope, Event, EventError, decode, decode_signed};
 use crate::refusal::Reason;
 use crate::{Block, Blocks, StreamId};
 
@@ -86,6 +86,13 @@ impl Link {
             Decoded::Event(event) => Ok(event),
             Decoded::Need(_) => Err(ChainError::Missing(self.cid).into()),
         }
+    }
+
+    /// Decodes a signed event whose envelope was read already.
+    pub(crate) fn event_in(&self, envelope: Envelope) -> Result<Event, Reason> {
+        let missing = ChainError::Missing(envelope.payload);
+        let payload = self.get(&envelope.payload).ok_or(missing)?;
+        Ok(decode_signed(self.cid, envelope, &payload)?)
     }
 
     /// The signatures, if the event is signed.

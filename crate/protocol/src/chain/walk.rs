@@ -2,6 +2,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use cid::Cid;
 
 use super::{Chain, ChainError, Link};
@@ -10,7 +11,7 @@ use crate::anchor::{AnchorError, Found, Witness};
 use crate::block::{Block, Blocks};
 use crate::cacao::Capability;
 use crate::document::Document;
-use crate::event::{Decoded, Envelope, Event, Time, decode};
+use crate::event::{Decoded, Event, Time, decode};
 use crate::refusal::{Need, Reason};
 
 /// A capability as it was read, or why it could not be.
@@ -36,6 +37,8 @@ pub struct Walk {
     links: Vec<Link>,
     /// One serves many events.
     capabilities: HashMap<Cid, Read>,
+    /// The protected header read last, which most events share, and the capability it names.
+    header: (Bytes, Option<Cid>),
     bytes: usize,
     absent: HashSet<Cid>,
 }
@@ -61,6 +64,7 @@ impl Walk {
             pending: None,
             links: Vec::new(),
             capabilities: HashMap::new(),
+            header: (Bytes::new(), None),
             bytes: 0,
             absent: HashSet::new(),
         }
@@ -150,7 +154,14 @@ impl Walk {
         blocks: &dyn Blocks,
         known: Option<&Document>,
     ) -> Result<ControlFlow<Cid, Option<Read>>, ChainError> {
-        let Some(cid) = event.envelope().and_then(Envelope::capability) else {
+        let Some(envelope) = event.envelope() else {
+            return Ok(ControlFlow::Continue(None));
+        };
+        let protected = envelope.signatures.first().map(|first| &first.protected);
+        if let Some(protected) = protected.filter(|protected| **protected != self.header.0) {
+            self.header = (protected.clone(), envelope.capability());
+        }
+        let Some(cid) = protected.and(self.header.1) else {
             return Ok(ControlFlow::Continue(None));
         };
         if let Some(read) = self.capabilities.get(&cid) {

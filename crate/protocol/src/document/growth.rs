@@ -6,11 +6,10 @@ use cid::Cid;
 
 use super::Document;
 use super::tree::{Dated, Tree};
-use crate::chain::judge::{self, Signature, Signed};
+use crate::chain::judge::{self, Signature};
 use crate::chain::{Chain, ChainError, Link, MAX_CHAIN_BYTES, MAX_EVENTS};
 use crate::doctype::{Around, Written};
 use crate::event::Event;
-use crate::jose::JoseError;
 use crate::refusal::{Reason, Refusal};
 use crate::state::{State, TimeStatus};
 use crate::world::World;
@@ -156,7 +155,7 @@ impl Document {
                 break;
             };
             let cid = link.cid;
-            let judged = self.judge(&mut growth.branch, link, signature.as_ref(), world);
+            let judged = self.judge(&mut growth.branch, link, signature, world);
             growth.refused = judged.map_err(|reason| Refusal::of(cid, reason)).err();
         }
     }
@@ -204,13 +203,13 @@ impl Document {
         &mut self,
         branch: &mut Branch,
         link: Link,
-        signature: Option<&Result<Signed, JoseError>>,
+        mut signature: Signature,
         world: &World,
     ) -> Result<(), Reason> {
         let mut controller = self.node(&branch.end)?.controller.clone();
         let mut author = None;
         let mut time = TimeStatus::None;
-        let event = link.event()?;
+        let event = judge::event(&link, &mut signature)?;
         judge::document(&self.stream, &event)?;
         match event {
             Event::Init(_) => return Err(ChainError::WrongDocument(link.cid).into()),
@@ -238,8 +237,15 @@ impl Document {
             Event::Data(data) => {
                 let model = self.model.as_ref();
                 let author_by = |controller: Option<&str>| match self.rules.changes_are_signed() {
-                    true => judge::author(&self.stream, model, controller, &link, signature, world)
-                        .map(Some),
+                    true => judge::author(
+                        &self.stream,
+                        model,
+                        controller,
+                        &link,
+                        signature.as_ref(),
+                        world,
+                    )
+                    .map(Some),
                     false => Ok(None),
                 };
                 // Taken, so that nobody sees what a change left of it that was refused.

@@ -41,6 +41,15 @@ pub fn decode(root: &Block, blocks: &dyn Blocks) -> Result<Decoded, EventError> 
     Ok(Decoded::Event(event))
 }
 
+/// Reads the signed event `cid` again, whose envelope was read already.
+pub(crate) fn decode_signed(
+    cid: Cid,
+    envelope: Envelope,
+    payload: &Block,
+) -> Result<Event, EventError> {
+    signed(cid, envelope, payload.bytes())
+}
+
 fn unsigned(cid: Cid, bytes: &[u8]) -> Result<Event, EventError> {
     let mut payload = map(bytes)?;
     let Some(prev) = prev(&mut payload)? else {

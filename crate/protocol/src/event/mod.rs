@@ -11,6 +11,7 @@ mod init;
 mod time;
 
 pub use data::Data;
+pub(crate) use decode::decode_signed;
 pub use decode::{Decoded, decode};
 pub use envelope::{Envelope, Signature};
 pub use init::{Header, Init};
