@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use cid::Cid;
 
 use crate::did::three_id::History;
+use crate::model::{Model, ModelError};
 use crate::refusal::{Need, Reason};
 use crate::{CommitId, Document, DocumentRef, State, StreamId};
 
@@ -156,6 +157,12 @@ impl Library {
     /// A document of which only the init event must be known.
     pub fn init(&self, stream: &StreamId) -> Result<&Arc<Document>, Need> {
         self.version(&CommitId::new(*stream, *stream.init()))
+    }
+
+    /// A model.
+    pub fn model(&self, model: &StreamId) -> Result<Arc<Model>, Reason> {
+        let model = self.init(model)?.state().model().cloned();
+        Ok(model.ok_or(ModelError::NotAModel)?)
     }
 
     /// The state of a document at one of its versions.

@@ -3,7 +3,7 @@
 mod common;
 
 use common::case::{Case, cases, compare};
-use ostrakon_protocol::{Cid, StreamType};
+use ostrakon_protocol::Cid;
 
 /// Cases that need a schema, which is not judged yet.
 const SCHEMA: [&str; 10] = [
@@ -57,26 +57,18 @@ fn what_needs_a_schema_is_refused_for_that_and_never_accepted() {
 }
 
 #[test]
-fn long_histories_of_tiles_are_what_js_makes_of_them() {
-    compare("doc-chains.json", |case| {
-        (case.stream.stream_type() != StreamType::TILE).then_some("is a model instance")
-    });
+fn long_histories_are_what_js_makes_of_them() {
+    compare("doc-chains.json", |_| None);
 }
 
 #[test]
-fn documents_of_other_types_are_refused_by_name() {
-    let cases = cases("doc-chains.json");
-    let others = cases.iter().filter(|case| case.name.contains("-mid-"));
-    for case in others {
-        assert!(
-            case.refusals()
-                .iter()
-                .all(|code| *code == "unsupported-type"),
-            "{}",
-            case.name
-        );
-        assert!(case.hear(&case.tips).is_err());
-    }
+fn models_are_what_js_makes_of_them() {
+    compare("model.json", |_| None);
+}
+
+#[test]
+fn model_instances_are_what_js_makes_of_them() {
+    compare("model-instance.json", |_| None);
 }
 
 #[test]
@@ -85,10 +77,9 @@ fn anchors_are_what_js_makes_of_them() {
 }
 
 #[test]
-fn tiles_written_under_capabilities_are_what_js_makes_of_them() {
+fn what_was_written_under_capabilities_is_what_js_makes_of_it() {
     compare("cacao.json", |_| None);
-    // Their capabilities are judged in `cacao.rs`.
-    compare("cacao-model.json", |_| Some("is a model instance"));
+    compare("cacao-model.json", |_| None);
 }
 
 #[test]

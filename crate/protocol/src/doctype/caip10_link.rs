@@ -38,6 +38,7 @@ impl DocumentType for Caip10Link {
             signed: Signed::Genesis,
             anchored: false,
             proof: None,
+            model: None,
             log: Vec::new(),
         })
     }

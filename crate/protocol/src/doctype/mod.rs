@@ -4,6 +4,8 @@
 //! here, and that nobody added to [`Types`], is refused by name, never guessed at.
 
 mod caip10_link;
+mod model;
+mod model_instance;
 mod tile;
 
 use std::collections::BTreeMap;
@@ -11,9 +13,12 @@ use std::fmt;
 use std::panic::RefUnwindSafe;
 use std::sync::Arc;
 
+pub use model_instance::{InstanceError, MAX_INSTANCE_BYTES};
+
 use cid::Cid;
 
 use crate::event::{Data, Init};
+use crate::model::ModelError;
 use crate::refusal::Reason;
 use crate::state::State;
 use crate::world::World;
@@ -74,6 +79,12 @@ pub enum RuleError {
     /// The schema is not given by a CommitID.
     #[error("the schema is not given by a CommitID")]
     BadSchema,
+    /// What a model may not be.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// What an instance of a model may not be.
+    #[error(transparent)]
+    Instance(#[from] InstanceError),
 }
 
 impl RuleError {
@@ -94,6 +105,8 @@ impl RuleError {
             Self::WrongAccount { .. } => "wrong-account",
             Self::ProofTooOld => "proof-too-old",
             Self::BadSchema => "schema-not-a-commit",
+            Self::Model(error) => error.code(),
+            Self::Instance(error) => error.code(),
         }
     }
 }
@@ -161,6 +174,8 @@ impl Types {
         match kind {
             StreamType::TILE => Ok(Arc::new(tile::Tile)),
             StreamType::CAIP10_LINK => Ok(Arc::new(caip10_link::Caip10Link)),
+            StreamType::MODEL => Ok(Arc::new(model::ModelRules)),
+            StreamType::MODEL_INSTANCE => Ok(Arc::new(model_instance::ModelInstance)),
             other => (self.added.get(&other).cloned()).ok_or(Reason::UnsupportedType(other)),
         }
     }

@@ -33,6 +33,7 @@ impl DocumentType for Tile {
             signed,
             anchored: false,
             proof: None,
+            model: None,
             log: Vec::new(),
         })
     }

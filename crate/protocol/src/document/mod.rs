@@ -21,7 +21,7 @@ mod tree;
 
 pub use branches::Lost;
 pub use judging::{Judging, judge_some};
-pub use offline::{hear_all, load_commit};
+pub use offline::{MAX_RELATED, MAX_RELATED_DEPTH, hear_all, load_commit};
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ pub struct Heard {
 #[derive(Clone, Debug)]
 pub struct Document {
     stream: StreamId,
-    /// Of a model instance.
+    /// Of a model instance; of a model the metamodel. A capability can be for all documents of one model.
     model: Option<StreamId>,
     rules: Arc<dyn DocumentType>,
     tree: Tree,
