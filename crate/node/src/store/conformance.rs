@@ -101,6 +101,8 @@ pub fn put(n: u32, blocks: impl IntoIterator<Item = u32>) -> Change {
         events: blocks.len() as u32,
         bytes: blocks.iter().map(|block| block.bytes().len() as u64).sum(),
         updated: 1_750_000_000_000 + u64::from(n),
+        asked: true,
+        needs: Vec::new(),
     };
     Change::Put { record, blocks }
 }

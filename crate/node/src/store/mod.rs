@@ -18,7 +18,7 @@ use ostrakon_protocol::block::Block;
 use ostrakon_protocol::id::StreamId;
 
 pub use memory::Memory;
-pub use record::{MAX_RECORD_TIPS, Record};
+pub use record::{MAX_RECORD_NEEDS, MAX_RECORD_TIPS, Record};
 
 /// A place to keep documents. Every backend passes the suite `store_conformance!`.
 ///

@@ -94,6 +94,7 @@ pub async fn try_start<S: Store>(store: S, peers: &[&Running]) -> Result<Running
         peers: peers.iter().map(|peer| peer.address.clone()).collect(),
         listen: vec![address.clone()],
         agent: "ostrakon/test".to_owned(),
+        types: Arc::default(),
     };
     let (node, driver) = Node::start(config, around).await?;
     Ok(Running {

@@ -21,7 +21,7 @@ mod tree;
 
 pub use branches::Lost;
 pub use judging::{Judging, judge_some};
-pub use offline::{MAX_RELATED, MAX_RELATED_DEPTH, hear_all, load_commit};
+pub use offline::{MAX_RELATED, MAX_RELATED_DEPTH, hear_all, load_commit, tips};
 
 use std::collections::HashSet;
 use std::sync::Arc;
