@@ -11,7 +11,7 @@ use futures::{FutureExt, StreamExt};
 use futures_timer::Delay;
 use web_time::Instant;
 
-use super::{ChainSource, ChainsConfig, Doubt, Key, Outcome, Pace, Panel, kept};
+use super::{Anywhere, ChainSource, ChainsConfig, Doubt, Key, Outcome, Pace, Panel, Quorum, kept};
 use crate::store::Store;
 
 /// Transactions asked about at once.
@@ -42,6 +42,8 @@ type Asked = Pin<Box<dyn Future<Output = (Key, u32, Option<Outcome>)>>>;
 pub struct Asker<S> {
     store: Rc<S>,
     panels: BTreeMap<String, Rc<Panel>>,
+    anywhere: Option<Anywhere>,
+    quorum: Quorum,
     pace: Pace,
     waiting: VecDeque<Waiting>,
     asked: FuturesUnordered<Asked>,
@@ -61,13 +63,18 @@ impl<S: Store> Asker<S> {
                 .or_default()
                 .push(source.clone());
         }
-        let panel = |(chain, sources): (String, Vec<Rc<dyn ChainSource>>)| {
-            let panel = Panel::new(&chain, sources, config.quorum, config.pace.timeout);
+        let panel = |(chain, mut sources): (String, Vec<Rc<dyn ChainSource>>)| {
+            sources.extend(config.anywhere.as_ref().map(|make| make(&chain)));
+            let quorum = config.quorums.get(&chain).copied();
+            let quorum = quorum.unwrap_or(config.quorum);
+            let panel = Panel::new(&chain, sources, quorum, config.pace.timeout);
             (chain, Rc::new(panel))
         };
         Self {
             store,
             panels: sources.into_iter().map(panel).collect(),
+            anywhere: config.anywhere.clone(),
+            quorum: config.quorum,
             pace: config.pace,
             waiting: VecDeque::new(),
             asked: FuturesUnordered::new(),
@@ -147,12 +154,22 @@ impl<S: Store> Asker<S> {
                 return;
             };
             let store = self.store.clone();
-            let panel = self.panels.get(key.chain_id()).cloned();
+            let panel = self.panel(key.chain_id());
             self.asked.push(Box::pin(async move {
                 let outcome = ask(&*store, panel.as_deref(), &key).await;
                 (key, asked.saturating_add(1), outcome)
             }));
         }
+    }
+
+    fn panel(&self, chain: &str) -> Option<Rc<Panel>> {
+        let known = self.panels.get(chain).cloned();
+        known.or_else(|| {
+            // Chains are named by strangers, so a panel for one that nobody configured is not kept.
+            let source = self.anywhere.as_ref()?(chain);
+            let panel = Panel::new(chain, [source], self.quorum, self.pace.timeout);
+            Some(Rc::new(panel))
+        })
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -195,7 +212,8 @@ async fn ask<S: Store>(store: &S, panel: Option<&Panel>, key: &Key) -> Option<Ou
     if let Some((transaction, by)) = kept.filter(|(_, by)| by.len() >= quorum) {
         return Some(Outcome::Mined(Arc::new(transaction), by));
     }
-    let outcome = panel?.ask(key.hash()).await;
+    let panel = panel.filter(|panel| panel.is_anyone_there())?;
+    let outcome = panel.ask(key.hash()).await;
     if let Outcome::Mined(transaction, by) = &outcome
         && let Some(bytes) = kept::encode(transaction, by)
         && let Err(error) = store.keep_answer(&name, bytes.into()).await

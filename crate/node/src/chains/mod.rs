@@ -22,6 +22,7 @@ pub use asker::{Asker, MAX_QUESTIONS, MAX_WAITING, News};
 pub use panel::{Doubt, Outcome, Pace, Panel, Quorum};
 pub use source::{ChainSource, SourceError};
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -33,13 +34,20 @@ use ostrakon_protocol::anchor::{Chains, Proof, TimePolicy};
 /// Longest name of a chain that is asked: `eip155:` and a number of 64 bits.
 const MAX_CHAIN_NAME: usize = 27;
 
+/// Makes a source for a chain, by its CAIP-2 name.
+pub type Anywhere = Rc<dyn Fn(&str) -> Rc<dyn ChainSource>>;
+
 /// Whom a node asks, and what it makes of the answers.
 #[derive(Clone, Default)]
 pub struct ChainsConfig {
     /// By the CAIP-2 name of their chain.
     pub sources: Vec<(String, Rc<dyn ChainSource>)>,
+    /// A source for whatever chain is asked about, beside those: the user's wallet, wherever it is connected.
+    pub anywhere: Option<Anywhere>,
     /// How many of a chain's sources must agree.
     pub quorum: Quorum,
+    /// The same, for single chains.
+    pub quorums: BTreeMap<String, Quorum>,
     /// How patiently they are asked.
     pub pace: Pace,
     /// On which chains anchors count; those of the network if nothing else is said.

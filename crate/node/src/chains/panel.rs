@@ -114,7 +114,7 @@ struct Member {
 pub struct Panel {
     chain_id: String,
     members: Vec<Member>,
-    quorum: usize,
+    quorum: Quorum,
     timeout: Duration,
 }
 
@@ -131,31 +131,42 @@ impl Panel {
             checked: Cell::new(false),
             source,
         };
-        let members: Vec<Member> = sources.into_iter().map(member).collect();
         Self {
             chain_id: chain_id.to_owned(),
-            quorum: quorum.of(members.len()),
-            members,
+            quorum,
+            members: sources.into_iter().map(member).collect(),
             timeout,
         }
     }
 
-    /// How many sources must agree.
+    /// How many of the sources that are there must agree.
     pub fn quorum(&self) -> usize {
-        self.quorum
+        self.quorum.of(self.there().count())
+    }
+
+    /// Whether there is anyone to ask.
+    pub fn is_anyone_there(&self) -> bool {
+        self.there().next().is_some()
+    }
+
+    fn there(&self) -> impl Iterator<Item = &Member> {
+        self.members
+            .iter()
+            .filter(|member| member.source.is_there())
     }
 
     /// Asks all sources at once about a transaction, until enough agree or none is left.
     pub async fn ask(&self, hash: [u8; 32]) -> Outcome {
-        if self.quorum > self.members.len() {
+        let quorum = self.quorum();
+        if quorum > self.there().count() {
             return Outcome::Open(Doubt::TooFew);
         }
         let ask = |member| async move { (member, self.ask_one(member, hash).await) };
-        let mut asked: FuturesUnordered<_> = self.members.iter().map(ask).collect();
+        let mut asked: FuturesUnordered<_> = self.there().map(ask).collect();
         let mut tally = Tally::default();
         while let Some((member, answer)) = asked.next().await {
             tally.count(&member.name, answer);
-            if let Some(outcome) = tally.decided(self.quorum, asked.len()) {
+            if let Some(outcome) = tally.decided(quorum, asked.len()) {
                 return outcome;
             }
         }

@@ -25,6 +25,8 @@ enum Says {
     /// That its block is gone.
     Reorganised,
     OtherChain,
+    /// It is not there to be asked.
+    Away,
     Nothing,
     Fails,
     Nonsense,
@@ -59,6 +61,10 @@ const BLOCK: [u8; 32] = [8; 32];
 impl ChainSource for Told {
     fn name(&self) -> &str {
         self.name
+    }
+
+    fn is_there(&self) -> bool {
+        self.says.borrow().front() != Some(&Says::Away)
     }
 
     async fn ask(&self, question: &Question) -> Result<Value, SourceError> {
@@ -355,4 +361,37 @@ fn an_anchor_on_a_chain_of_another_network_is_refused_without_asking() {
     let answers = Answers::default();
     assert_eq!(answers.answer(&proof("fil:1", 1)), AnchorAnswer::Unasked);
     assert_eq!(answers.unknown(&proof("fil:1", 1)), None);
+}
+
+#[test]
+fn no_majority_waits_for_a_wallet_that_is_away() {
+    let Outcome::Mined(_, by) = panel(&[Says::Mined(100), Says::Away], Quorum::Majority) else {
+        panic!("not mined");
+    };
+    assert_eq!(*by, ["a".into()]);
+    let two = Quorum::AtLeast(2);
+    let few = panel(&[Says::Mined(100), Says::Away], two);
+    assert_eq!(code(&few), "chain-too-few-sources");
+}
+
+#[test]
+fn a_wallet_is_asked_about_whatever_chain_it_is_on() {
+    let wallet = Told::new("wallet", [Says::Away, Says::Mined(5)]);
+    let given = wallet.clone();
+    let config = ChainsConfig {
+        anywhere: Some(Rc::new(move |_| given.clone())),
+        pace: PACE,
+        ..ChainsConfig::default()
+    };
+    let mut asker = Asker::new(Rc::new(Memory::default()), &config);
+    asker.want(key(1));
+    assert!(poll_fn(|cx| asker.poll(cx)).now_or_never().is_none());
+    assert_eq!(wallet.asked.get(), 0);
+
+    wallet.says.borrow_mut().pop_front();
+    asker.want(key(1));
+    let News::Answered(_, Outcome::Mined(_, by)) = next(&mut asker) else {
+        panic!("not answered");
+    };
+    assert_eq!((&*by[0], wallet.asked.get()), ("wallet", 1));
 }
