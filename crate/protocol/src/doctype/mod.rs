@@ -20,6 +20,7 @@ use cid::Cid;
 use crate::event::{Data, Init};
 use crate::model::ModelError;
 use crate::refusal::Reason;
+use crate::schema::SchemaError;
 use crate::state::State;
 use crate::world::World;
 use crate::{StreamId, StreamType};
@@ -85,6 +86,9 @@ pub enum RuleError {
     /// What an instance of a model may not be.
     #[error(transparent)]
     Instance(#[from] InstanceError),
+    /// The content breaks the schema, or that is none.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
 }
 
 impl RuleError {
@@ -107,6 +111,7 @@ impl RuleError {
             Self::BadSchema => "schema-not-a-commit",
             Self::Model(error) => error.code(),
             Self::Instance(error) => error.code(),
+            Self::Schema(error) => error.code(),
         }
     }
 }

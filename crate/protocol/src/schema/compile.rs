@@ -726,8 +726,8 @@ pub(super) fn dialect(schema: &Value, draft: Draft) -> Compiled<Option<&str>> {
     }
 }
 
-/// Refuses a schema that is too large or too deep.
-pub(super) fn measure(schema: &Value) -> Compiled<()> {
+/// What a schema measures; one that is too large or too deep is refused.
+pub(super) fn measure(schema: &Value) -> Compiled<usize> {
     fn size(value: &Value, depth: usize, left: &mut usize) -> Compiled<()> {
         let depth = depth.checked_sub(1).ok_or(SchemaError::TooDeep)?;
         let mut take = |bytes: usize| -> Compiled<()> {
@@ -751,5 +751,6 @@ pub(super) fn measure(schema: &Value) -> Compiled<()> {
         }
     }
     let mut left = MAX_SCHEMA_SIZE;
-    size(schema, MAX_SCHEMA_DEPTH.saturating_mul(2), &mut left)
+    size(schema, MAX_SCHEMA_DEPTH.saturating_mul(2), &mut left)?;
+    Ok(MAX_SCHEMA_SIZE.saturating_sub(left))
 }

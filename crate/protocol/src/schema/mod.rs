@@ -137,6 +137,7 @@ impl SchemaError {
 pub struct Schema {
     program: Program,
     start: FunctionId,
+    size: usize,
 }
 
 impl Schema {
@@ -159,11 +160,13 @@ impl Schema {
 
     fn compile_as(schema: &Value, draft: Draft, strict: bool) -> Result<Self, SchemaError> {
         Self::check(schema, draft)?;
+        let size = compile::measure(schema)?;
         let mut compiler = Compiler::new(draft, strict)?;
         let start = compiler.compile(schema)?;
         Ok(Self {
             program: compiler.program,
             start,
+            size,
         })
     }
 
@@ -185,6 +188,11 @@ impl Schema {
             }
             verdict => verdict,
         }
+    }
+
+    /// What the schema measures, as [`MAX_SCHEMA_SIZE`] counts.
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     /// Judges a value.

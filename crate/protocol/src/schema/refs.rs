@@ -82,6 +82,7 @@ pub(super) fn meta_schema(draft: Draft, id: &str) -> Option<&'static Schema> {
                     Schema {
                         program: compiler.program,
                         start,
+                        size: 0,
                     },
                 ))
             })
