@@ -77,7 +77,7 @@ pub struct LogEntry {
     pub kind: Kind,
     /// The event before it.
     pub prev: Option<Cid>,
-    /// The DID whose signature was verified.
+    /// The DID whose signature was verified; of the change of a link that of the account.
     pub signer: Option<Arc<str>>,
     /// The capability that the event names.
     pub capability: Option<Arc<Capability>>,

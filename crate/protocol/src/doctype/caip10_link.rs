@@ -83,6 +83,12 @@ impl DocumentType for Caip10Link {
     fn changes_are_signed(&self) -> bool {
         false
     }
+
+    /// The account, whose proof was verified.
+    fn signer(&self, state: &State) -> Option<String> {
+        let (address, chain) = state.controller()?.split_once('@')?;
+        Some(format!("did:pkh:{chain}:{address}"))
+    }
 }
 
 /// A proof must not be older than the anchor before it, or without one than the proof before it. One without a timestamp never

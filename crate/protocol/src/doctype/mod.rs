@@ -153,6 +153,12 @@ pub trait DocumentType: fmt::Debug + Send + Sync + RefUnwindSafe {
     fn changes_are_signed(&self) -> bool {
         true
     }
+
+    /// The DID behind the newest change, where changes need not be signed and [`DocumentType::check`] verified who wrote it.
+    fn signer(&self, state: &State) -> Option<String> {
+        let _ = state;
+        None
+    }
 }
 
 /// The document types that are known.

@@ -264,7 +264,7 @@ impl Document {
                     world,
                 };
                 self.rules.check(Written::Data(&data), &state, &around)?;
-                judge::record(&mut state, &data, author.as_ref());
+                judge::record(&mut state, &data, author.as_ref(), &*self.rules);
                 if controller.as_deref() != state.controller() {
                     controller = state.controller().map(Arc::from);
                 }

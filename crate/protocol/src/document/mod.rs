@@ -144,7 +144,7 @@ impl Document {
                 }
                 (Event::Data(data), Some(state)) => {
                     self.rules.change(state, &data)?;
-                    judge::record(state, &data, author);
+                    judge::record(state, &data, author, &*self.rules);
                 }
                 (Event::Time(_), Some(state)) => {
                     state.anchor(link.cid, link.prev, node.time.clone());
