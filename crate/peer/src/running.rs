@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, swarm};
@@ -63,7 +62,6 @@ pub async fn start(
         peers,
         listen,
         agent: AGENT.to_owned(),
-        types: Arc::default(),
     };
     let around = Surroundings {
         store,

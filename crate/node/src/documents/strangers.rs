@@ -109,13 +109,10 @@ impl Documents {
     }
 
     pub(super) fn fill_round(&mut self, read: Result<Vec<Record>, StoreError>, now: Now) {
-        if !std::mem::take(&mut self.strangers.listing) {
-            return;
-        }
+        self.strangers.listing = false;
         self.strangers.round_at = Some(now.ticks);
         match read {
             Ok(mut records) => {
-                records.retain(|record| record.asked);
                 records.sort_by_key(|record| std::cmp::Reverse(record.updated));
                 self.strangers.round = records
                     .into_iter()

@@ -26,8 +26,6 @@ pub struct Arrived {
     pub bytes: usize,
     /// Whether some block that may matter was not to be had: a refusal may be temporary.
     pub incomplete: bool,
-    /// Who had its blocks.
-    pub providers: Vec<PeerId>,
 }
 
 pub(super) enum Progress {
@@ -50,7 +48,7 @@ pub(super) struct Fetch {
 }
 
 /// Adds peers to those likely to have the blocks.
-pub(crate) fn provide(known: &mut Vec<PeerId>, peers: &[PeerId]) {
+pub(super) fn provide(known: &mut Vec<PeerId>, peers: &[PeerId]) {
     for peer in peers {
         if known.len() < MAX_PROVIDERS && !known.contains(peer) {
             known.push(*peer);
@@ -134,7 +132,6 @@ impl Fetch {
                     blocks: std::mem::take(&mut self.blocks),
                     bytes,
                     incomplete: self.incomplete,
-                    providers: std::mem::take(&mut self.providers),
                 }))
             }
             Err(_) if self.incomplete => Progress::Failed(Failure::Missing),

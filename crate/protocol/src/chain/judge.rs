@@ -6,8 +6,8 @@ use super::Link;
 use crate::anchor::{AnchorError, Proof, Verdict};
 use crate::cacao::{CacaoError, Capability, Deed, Role};
 use crate::did::DidError;
-use crate::did::three_id::{Claim, Tenure, ThreeIdError};
-use crate::doctype::{DocumentType, RuleError};
+use crate::did::three_id::{Claim, ThreeIdError, Vouched};
+use crate::doctype::RuleError;
 use crate::event::{Data, Envelope, Event, Init, Time};
 use crate::jose::{JoseError, Signer, verify_envelopes};
 use crate::refusal::{Need, Reason};
@@ -74,31 +74,31 @@ pub(crate) struct Author {
     pub(crate) capability: Option<Arc<Capability>>,
     /// Whether the signer needs it to write for the controller.
     role: Role,
-    /// If a 3ID signed: while its key may.
-    tenure: Option<Tenure>,
+    /// If a 3ID signed: which, and while its key may.
+    pub(crate) vouched: Option<Arc<Vouched>>,
 }
 
 impl Author {
     /// The last second, in unix time, at which it is valid if nothing anchors it.
     pub(crate) fn expires(&self) -> u64 {
-        match &self.tenure {
-            Some(tenure) if !tenure.is_current() => 0,
+        match &self.vouched {
+            Some(vouched) if !vouched.tenure.is_current() => 0,
             _ => self.mandate().map_or(u64::MAX, Capability::valid_until),
         }
     }
 
     /// Why it is not valid once it has expired.
     pub(crate) fn expired(&self) -> Reason {
-        match &self.tenure {
-            Some(tenure) if !tenure.is_current() => ThreeIdError::Revoked.into(),
+        match &self.vouched {
+            Some(vouched) if !vouched.tenure.is_current() => ThreeIdError::Revoked.into(),
             _ => CacaoError::Expired.into(),
         }
     }
 
     /// Whether it is valid if this is the time of its first anchor, in unix seconds.
     pub(crate) fn valid_at(&self, anchored: u64) -> Result<(), Reason> {
-        if let Some(tenure) = &self.tenure {
-            tenure.check(anchored)?;
+        if let Some(vouched) = &self.vouched {
+            vouched.tenure.check(anchored)?;
         }
         match self.mandate() {
             Some(mandate) => Ok(mandate.valid_at(anchored)?),
@@ -158,12 +158,12 @@ pub(crate) fn author(
         (Some(cid), None) => return Err(Need::Capability(cid).into()),
     };
     // Last, so that no stranger can have a document looked up.
-    let tenure = claim.as_ref().map(|claim| claim.verify(stream, world));
+    let vouched = claim.as_ref().map(|claim| claim.verify(stream, world));
     let author = Author {
         signer: signer.into(),
         capability,
         role,
-        tenure: tenure.transpose()?,
+        vouched: vouched.transpose()?.map(Arc::new),
     };
     match author.mandate().map(|mandate| mandate.valid_at(world.now)) {
         Some(Err(CacaoError::NotYet)) => Err(CacaoError::NotYet.into()),
@@ -195,17 +195,10 @@ pub(crate) fn begin(mut state: State, init: &Init, author: Option<&Author>) -> S
 }
 
 /// Notes a change in the log of the state to which it was applied.
-pub(crate) fn record(
-    state: &mut State,
-    data: &Data,
-    author: Option<&Author>,
-    rules: &dyn DocumentType,
-) {
-    let mut entry = entry(data.cid, Kind::Data, Some(data.prev), author);
-    if !rules.changes_are_signed() {
-        entry.signer = rules.signer(state).map(Arc::from);
-    }
-    state.log.push(entry);
+pub(crate) fn record(state: &mut State, data: &Data, author: Option<&Author>) {
+    state
+        .log
+        .push(entry(data.cid, Kind::Data, Some(data.prev), author));
 }
 
 fn entry(cid: Cid, kind: Kind, prev: Option<Cid>, author: Option<&Author>) -> LogEntry {

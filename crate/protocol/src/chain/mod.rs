@@ -130,6 +130,16 @@ impl Chain {
         &self.stream
     }
 
+    /// All events of a document up to one, newest first.
+    pub(crate) fn whole(stream: StreamId, mut links: Vec<Link>) -> Self {
+        links.reverse();
+        Self {
+            stream,
+            joins: None,
+            links,
+        }
+    }
+
     /// The known event on which this builds; `None` if it starts with the init event.
     pub fn joins(&self) -> Option<&Cid> {
         self.joins.as_ref()

@@ -39,7 +39,7 @@ use crate::cacao::moment;
 use crate::event::{Envelope, Signature};
 use crate::jose::{Header, JoseError, signing_input, verify};
 use crate::refusal::{Need, Reason};
-use crate::state::{Kind, State, TimeStatus, truthy};
+use crate::state::{Kind, TimeStatus, truthy};
 use crate::world::World;
 use crate::{CommitId, Document, StreamId};
 
@@ -127,6 +127,15 @@ impl Tenure {
     }
 }
 
+/// That a 3ID signed, as it was known then.
+#[derive(Clone, Debug)]
+pub(crate) struct Vouched {
+    pub(crate) stream: StreamId,
+    /// Its newest event.
+    pub(crate) tip: Cid,
+    pub(crate) tenure: Tenure,
+}
+
 /// Which version a DID URL asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wanted {
@@ -163,7 +172,7 @@ impl Claim {
     }
 
     /// That a key of the version signed, and while it may. `document` is the one that is written.
-    pub(crate) fn verify(&self, document: &StreamId, world: &World) -> Result<Tenure, Reason> {
+    pub(crate) fn verify(&self, document: &StreamId, world: &World) -> Result<Vouched, Reason> {
         let stream = stream_of(&self.did)?;
         if stream == *document {
             return Err(ThreeIdError::OwnDocument.into());
@@ -185,7 +194,11 @@ impl Claim {
         let input = signing_input(&self.signature.protected, &self.payload.to_bytes());
         let signed = |key| verify(&input, self.header.alg, &self.signature.signature, key).is_ok();
         match keys.iter().any(signed) {
-            true => Ok(tenure),
+            true => Ok(Vouched {
+                stream,
+                tip: history.tip,
+                tenure,
+            }),
             false => Err(JoseError::Signature.into()),
         }
     }
@@ -254,6 +267,7 @@ struct Version {
 /// The versions of a 3ID: its init event, and each anchor of its log that counts.
 #[derive(Clone, Debug)]
 pub(crate) struct History {
+    tip: Cid,
     versions: Vec<Version>,
     /// Of each event of the log, the version it falls into.
     events: HashMap<Cid, usize>,
@@ -267,6 +281,7 @@ impl History {
     /// Goes through the winning log.
     pub(crate) fn of(document: &Document) -> Result<Self, Reason> {
         let mut history = Self {
+            tip: *document.tip(),
             versions: Vec::new(),
             events: HashMap::new(),
             latest: Vec::new(),
@@ -288,7 +303,7 @@ impl History {
                 (Kind::Data, _) => None,
             };
             if let Some(begin) = begin {
-                history.add(begin, sets.keys(state)?);
+                history.add(begin, sets.keys(state.content.value())?);
                 pending = false;
             }
             pending |= entry.kind == Kind::Data;
@@ -368,8 +383,8 @@ struct Sets {
 
 impl Sets {
     /// The keys of the anchored content.
-    fn keys(&mut self, state: &State) -> Result<Keys, ThreeIdError> {
-        let texts = texts(state.content.value());
+    fn keys(&mut self, content: Option<&Ipld>) -> Result<Keys, ThreeIdError> {
+        let texts = texts(content);
         if let Some((last, keys)) = &self.last
             && *last == texts
         {
@@ -402,7 +417,8 @@ fn texts(content: Option<&Ipld>) -> Option<Vec<String>> {
     texts.collect()
 }
 
-/// The keys that may sign. js looks at neither the first character nor the second byte.
+/// The keys that may sign. js looks at neither the first character nor the second byte, and would let the keys for agreement
+/// sign as well.
 fn read(texts: &[String]) -> Option<Arc<[PublicKey]>> {
     let mut keys = Vec::new();
     for text in texts {
@@ -413,4 +429,51 @@ fn read(texts: &[String]) -> Option<Arc<[PublicKey]>> {
         }
     }
     Some(keys.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(key: &str) -> Ipld {
+        let key = Ipld::String(key.to_owned());
+        let keys = Ipld::List(vec![key]);
+        Ipld::Map([("publicKeys".to_owned(), keys)].into())
+    }
+
+    #[test]
+    fn keys_that_change_more_often_than_anybody_needs_are_refused() {
+        let mut sets = Sets::default();
+        for number in 0..MAX_VERSIONS {
+            assert!(sets.keys(Some(&content(&number.to_string()))).is_ok());
+            assert!(sets.keys(Some(&content(&number.to_string()))).is_ok());
+        }
+        let error = sets.keys(Some(&content("one more"))).unwrap_err();
+        assert_eq!(error.code(), "three-id-too-many-versions");
+    }
+
+    #[test]
+    fn too_many_keys_and_too_long_ones_are_none() {
+        let list = |key: &str, count| Ipld::List(vec![Ipld::String(key.to_owned()); count]);
+        let keys = |keys: Ipld| {
+            let content = Ipld::Map([("publicKeys".to_owned(), keys)].into());
+            Sets::default().keys(Some(&content)).unwrap()
+        };
+        assert!(keys(list("z111", MAX_KEYS)).is_ok());
+        assert!(keys(list("z111", MAX_KEYS + 1)).is_err());
+        assert!(keys(list(&"1".repeat(MAX_KEY_CHARS), 1)).is_ok());
+        assert!(keys(list(&"1".repeat(MAX_KEY_CHARS + 1), 1)).is_err());
+    }
+
+    #[test]
+    fn a_version_whose_time_cannot_be_read_is_refused() {
+        let did = "did:3:kjzl6cwe1jw147vqbn6xnm30i4k94mxu1y9gz3oogtqagsqnz5jaivelwndm0et";
+        let stream = stream_of(&Did::parse(did).unwrap()).unwrap();
+        for time in ["yesterday", "2025-01-01T00:00:00", "1960-01-01T00:00:00Z"] {
+            let error = wanted(&format!("{did}?versionTime={time}"), &stream).unwrap_err();
+            assert_eq!(error.code(), "three-id-version", "{time}");
+        }
+        let newest = wanted(&format!("{did}?version=0#k"), &stream);
+        assert_eq!(newest, Ok(Wanted::Newest));
+    }
 }

@@ -1,13 +1,11 @@
 //! Tiles: any JSON, changed by patches, with a controller that can pass it on (CIP-8, as js-ceramic 6.11 judges it).
 
 use ipld_core::ipld::Ipld;
-use serde_json::Value;
 
 use super::{Around, DocumentType, RuleError, Written};
 use crate::event::{Data, Init, Map};
-use crate::json::to_json;
 use crate::patch::Content;
-use crate::refusal::Reason;
+use crate::refusal::{Need, Reason};
 use crate::state::{Next, Signed, State, field, truthy};
 use crate::{DocumentRef, StreamType};
 
@@ -35,7 +33,6 @@ impl DocumentType for Tile {
             signed,
             anchored: false,
             proof: None,
-            model: None,
             log: Vec::new(),
         })
     }
@@ -66,7 +63,7 @@ impl DocumentType for Tile {
     }
 
     fn check(&self, _: Written, state: &State, around: &Around) -> Result<(), Reason> {
-        check_schema(state, around)
+        check_schema(state.metadata(), around)
     }
 }
 
@@ -95,19 +92,17 @@ fn check_controllers(metadata: &Map, header: &Map) -> Result<(), Reason> {
     }
 }
 
-/// The newest content is what the schema of the newest metadata demands; an anchor or a chain decides nothing here.
-fn check_schema(state: &State, around: &Around) -> Result<(), Reason> {
-    let Some(schema) = field(state.metadata(), "schema").filter(|value| truthy(value)) else {
-        return Ok(());
-    };
-    let commit = match schema {
-        Ipld::String(text) => match text.parse() {
-            Ok(DocumentRef::Commit(commit)) => commit,
-            _ => return Err(RuleError::BadSchema.into()),
+/// Content under a schema cannot be judged without it.
+fn check_schema(metadata: &Map, around: &Around) -> Result<(), Reason> {
+    match field(metadata, "schema").filter(|value| truthy(value)) {
+        None => Ok(()),
+        Some(Ipld::String(text)) => match text.parse() {
+            Ok(DocumentRef::Commit(commit)) => {
+                around.world.library.version(&commit)?;
+                Err(Need::document(DocumentRef::Commit(commit)).into())
+            }
+            _ => Err(RuleError::BadSchema.into()),
         },
-        _ => return Err(RuleError::BadSchema.into()),
-    };
-    let schema = around.world.library.schema(&commit)?;
-    let content = state.content().map_or(Value::Null, to_json);
-    Ok(schema.validate(&content).map_err(RuleError::from)?)
+        Some(_) => Err(RuleError::BadSchema.into()),
+    }
 }

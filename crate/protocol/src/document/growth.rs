@@ -108,9 +108,8 @@ impl Document {
         let Event::Init(init) = link.event().map_err(refuse)? else {
             return Err(ChainError::WrongDocument(link.cid).into());
         };
-        let kind = stream.stream_type();
-        let has_model = kind == StreamType::MODEL_INSTANCE || kind == StreamType::MODEL;
-        let model = init.header.model().filter(|_| has_model);
+        let is_instance = stream.stream_type() == StreamType::MODEL_INSTANCE;
+        let model = init.header.model().filter(|_| is_instance);
         let author = match signature.filter(|_| rules.changes_are_signed()) {
             None => None,
             signature => {
@@ -196,6 +195,9 @@ impl Document {
             self.tree.choose(world.anchors.policy());
             self.settle(branch)?;
         }
+        if self.tree.is_stale(world.library) {
+            outcome = outcome.and(self.judge_anew(world));
+        }
         outcome
     }
 
@@ -264,7 +266,7 @@ impl Document {
                     world,
                 };
                 self.rules.check(Written::Data(&data), &state, &around)?;
-                judge::record(&mut state, &data, author.as_ref(), &*self.rules);
+                judge::record(&mut state, &data, author.as_ref());
                 if controller.as_deref() != state.controller() {
                     controller = state.controller().map(Arc::from);
                 }

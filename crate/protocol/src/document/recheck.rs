@@ -1,12 +1,14 @@
-//! What the later answers of chains make of a document.
+//! What the later answers of chains, and newer versions of 3IDs, make of a document.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::tree::Node;
 use super::{Document, Heard};
+use crate::StreamId;
 use crate::anchor::Proof;
-use crate::chain::judge;
-use crate::refusal::Refusal;
+use crate::chain::{Chain, Link, judge};
+use crate::refusal::{Reason, Refusal};
 use crate::world::World;
 
 impl Document {
@@ -16,7 +18,19 @@ impl Document {
     /// written too late it stays, alone.
     ///
     /// [`Heard::changed`] says here whether anything is different, be it only the status of an anchor.
+    ///
+    /// Where a 3ID that signed has other versions now ([`Document::three_ids`]), everything is judged anew, signatures too:
+    /// what a replaced version signed is dropped unless an anchor shows that it was written in time. Nothing is dropped
+    /// because something else is not known.
     pub fn recheck(&mut self, world: &World) -> Heard {
+        if self.tree.is_stale(world.library) {
+            let before = (self.tips(), self.state.clone());
+            self.refused = self.judge_anew(world).err();
+            return Heard {
+                changed: before.0 != self.tips() || before.1 != self.state,
+                refused: self.refused.clone(),
+            };
+        }
         let end = *self.tip();
         let (mut changed, mut refused) = self.tree.answered(|proof| judge::answered(proof, world));
         if changed || self.tree.may_expire(world.now) {
@@ -35,6 +49,58 @@ impl Document {
         }
         self.refused = refused.clone();
         Heard { changed, refused }
+    }
+
+    /// Hears everything once more, as it is known now. Errors if something was dropped, with the reason of the first; or if
+    /// it cannot be judged because something is not known, and then it is left as it is.
+    pub(super) fn judge_anew(&mut self, world: &World) -> Result<(), Refusal> {
+        let mut anew: Option<Self> = None;
+        let mut refused = None;
+        let mut need = None;
+        let mut waiting = Vec::new();
+        let tips = self.tips();
+        for tip in &tips {
+            let links = self.tree.back(tip).map(|(_, node)| Link::clone(&node.link));
+            let chain = Chain::whole(self.stream, links.collect());
+            let refusal = match &mut anew {
+                Some(document) => document.hear(chain, world).refused,
+                None => match Self::verify(chain.clone(), world) {
+                    Ok(document) => anew.insert(document).refused.clone(),
+                    Err(refusal) => {
+                        waiting.push(chain);
+                        Some(refusal)
+                    }
+                },
+            };
+            let is_need = |refusal: &Refusal| matches!(*refusal.reason, Reason::Need(_));
+            need = need.or_else(|| refusal.clone().filter(is_need));
+            refused = refused.or(refusal);
+        }
+        if let Some(document) = &mut anew {
+            for chain in waiting {
+                document.hear(chain, world);
+            }
+        }
+        match (anew, need) {
+            (Some(document), None) => *self = document,
+            (Some(document), Some(_)) if tips.iter().all(|tip| document.contains(tip)) => {
+                *self = document;
+            }
+            (_, Some(need)) => return Err(need),
+            (None, None) => {
+                let init = *self.stream.init();
+                self.tree.cut(&init);
+                self.tree.choose(world.anchors.policy());
+                let refuse = |reason| Refusal::of(init, reason);
+                self.state = self.state_at(&init).map_err(refuse)?;
+            }
+        }
+        refused.map_or(Ok(()), Err)
+    }
+
+    /// The 3IDs that signed: a newer version of one can change what is valid here.
+    pub fn three_ids(&self) -> BTreeSet<StreamId> {
+        self.tree.vouchers().copied().collect()
     }
 
     /// What chains should be asked about: each transaction that a claimed anchor names, once.

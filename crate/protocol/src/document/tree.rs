@@ -15,6 +15,7 @@ use crate::chain::judge::Author;
 use crate::chain::order::{Mark, Standing};
 use crate::chain::{Link, MAX_CHAIN_BYTES, MAX_EVENTS};
 use crate::state::TimeStatus;
+use crate::{Library, StreamId};
 
 /// A valid event.
 #[derive(Clone, Debug)]
@@ -71,6 +72,8 @@ pub(super) struct Tree {
     policy: TimePolicy,
     /// Whether any event is lapsed.
     lapsed: bool,
+    /// The 3IDs that signed, with the newest event that was known of each when it vouched for the first of them.
+    vouchers: HashMap<StreamId, Cid>,
     /// Up to when, in unix seconds, the capabilities of all events that are not dated are valid.
     expires: u64,
 }
@@ -85,6 +88,7 @@ impl Tree {
             live: 1,
             policy: TimePolicy::default(),
             lapsed: false,
+            vouchers: HashMap::new(),
             expires: u64::MAX,
         }
     }
@@ -120,6 +124,11 @@ impl Tree {
             children: Vec::new(),
         };
         self.expires = self.expires.min(node.expires());
+        let author = node.author.as_ref();
+        if let Some(vouched) = author.and_then(|author| author.vouched.as_ref()) {
+            let voucher = self.vouchers.entry(vouched.stream);
+            voucher.or_insert(vouched.tip);
+        }
         self.nodes.insert(cid, node);
     }
 
@@ -135,6 +144,20 @@ impl Tree {
     /// Those without a lapsed event.
     pub(super) fn ranked(&self) -> &[Cid] {
         self.tips.get(..self.live).unwrap_or(&self.tips)
+    }
+
+    /// The 3IDs that signed.
+    pub(super) fn vouchers(&self) -> impl Iterator<Item = &StreamId> {
+        self.vouchers.keys()
+    }
+
+    /// Whether a 3ID that signed has other versions now than when it vouched.
+    pub(super) fn is_stale(&self, library: &Library) -> bool {
+        let mut vouchers = self.vouchers.iter();
+        vouchers.any(|(stream, tip)| {
+            let known = library.document(stream);
+            known.is_ok_and(|document| document.tip() != tip)
+        })
     }
 
     /// Of all blocks.

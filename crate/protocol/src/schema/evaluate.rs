@@ -27,7 +27,6 @@ pub(super) fn run(
         work: MAX_SCHEMA_WORK,
         pattern_work: super::regex::fuel(),
         depth: MAX_CONTENT_DEPTH,
-        leaves: false,
         fault: "",
         path: Vec::new(),
     };
@@ -45,50 +44,6 @@ pub(super) fn run(
     })
 }
 
-/// A verdict of several. Ajv looks at all of them, so that it can report each error, or stops at the first that does not hold.
-/// Which of the two it does shows where one of them never ends.
-struct All {
-    holds: bool,
-    brief: bool,
-    fault: Option<(&'static str, Vec<String>)>,
-}
-
-impl All {
-    fn new(brief: bool) -> Self {
-        Self {
-            holds: true,
-            brief,
-            fault: None,
-        }
-    }
-
-    /// One more; whether to go on.
-    fn and(&mut self, judge: &mut Judge, holds: bool) -> bool {
-        if !holds && self.holds {
-            self.holds = false;
-            self.fault = Some((judge.fault, std::mem::take(&mut judge.path)));
-        }
-        self.holds || !self.brief
-    }
-
-    /// One more, of a part of the value.
-    fn under(&mut self, judge: &mut Judge, holds: bool, part: &str) -> bool {
-        if !holds && self.holds {
-            judge.path.push(part.to_owned());
-        }
-        self.and(judge, holds)
-    }
-
-    fn verdict(self, judge: &mut Judge) -> Verdict {
-        if let Some((fault, path)) = self.fault {
-            (judge.fault, judge.path) = (fault, path);
-        }
-        Ok(self.holds)
-    }
-}
-
-/// Where Ajv stops early, it has variables that are not set if there was nothing to judge, and then skips the rest of the
-/// keywords for that type of value without an error. `leaves` says so; the variables live as long as a call.
 struct Judge<'p> {
     program: &'p Program,
     /// What the names of `$dynamicRef` mean by now.
@@ -98,7 +53,6 @@ struct Judge<'p> {
     work: u64,
     pattern_work: u64,
     depth: usize,
-    leaves: bool,
     /// The keyword that was broken last, and where, innermost step first.
     fault: &'static str,
     path: Vec<String>,
@@ -113,7 +67,6 @@ impl<'p> Judge<'p> {
         let mut frame = Frame {
             props: vec![SeenProps::Unset; function.props_slots],
             items: vec![SeenItems::Unset; function.items_slots],
-            flags: vec![false; function.flag_slots],
         };
         let verdict = self.node(&function.body, given, &mut frame)?;
         self.returned = (
@@ -123,38 +76,32 @@ impl<'p> Judge<'p> {
         Ok(verdict)
     }
 
-    /// Whether all steps of a subschema hold.
     fn node(&mut self, node: &'p Node, given: Given, frame: &mut Frame) -> Verdict {
         self.depth = self.depth.checked_sub(1).ok_or(SchemaError::TooMuchWork)?;
-        let verdict = self.steps(node, given, frame);
-        self.depth = self.depth.saturating_add(1);
-        verdict
-    }
-
-    fn steps(&mut self, node: &'p Node, given: Given, frame: &mut Frame) -> Verdict {
-        let mut all = All::new(node.brief);
-        for step in &node.steps {
+        let mut verdict = true;
+        for step in node {
             self.spend(1)?;
-            let holds = self.step(step, given, frame, node.brief)?;
-            if !all.and(self, holds) || std::mem::take(&mut self.leaves) {
+            if !self.step(step, given, frame)? {
+                verdict = false;
                 break;
             }
         }
-        all.verdict(self)
+        self.depth = self.depth.saturating_add(1);
+        Ok(verdict)
     }
 
-    fn step(&mut self, step: &'p Step, given: Given, frame: &mut Frame, brief: bool) -> Verdict {
+    fn step(&mut self, step: &'p Step, given: Given, frame: &mut Frame) -> Verdict {
         match step {
             Step::When(types, node) => match has_type(given, *types) {
-                true => self.steps(node, given, frame),
+                true => self.node(node, given, frame),
                 false => Ok(true),
             },
             Step::All(branch) => {
-                let holds = self.node(&branch.node, given, frame)?;
-                if holds || !brief {
-                    frame.apply(&branch.merges, &self.returned);
+                if !self.node(&branch.node, given, frame)? {
+                    return Ok(false);
                 }
-                Ok(holds)
+                frame.apply(&branch.merges, &self.returned);
+                Ok(true)
             }
             Step::Call { function, merges } => {
                 if !self.call(*function, given)? {
@@ -163,7 +110,7 @@ impl<'p> Judge<'p> {
                 frame.apply(merges, &self.returned);
                 Ok(true)
             }
-            Step::Not(_) | Step::Any(..) | Step::ExactlyOne(_) | Step::If { .. } => {
+            Step::Not(_) | Step::Any(_) | Step::ExactlyOne(_) | Step::If { .. } => {
                 self.logic(step, given, frame)
             }
             Step::CallDynamic {
@@ -183,8 +130,6 @@ impl<'p> Judge<'p> {
                     return Ok(false);
                 }
                 frame.apply(merges, &self.returned);
-                // Ajv hides the outcome from itself here, and skips what follows.
-                self.leaves = brief;
                 Ok(true)
             }
             Step::Anchor(name, function) => {
@@ -208,8 +153,8 @@ impl<'p> Judge<'p> {
                 self.broken(keyword)
             }
             step => match given {
-                Some(Value::Object(map)) => self.object(step, map, given, frame, brief),
-                Some(Value::Array(list)) => self.array(step, list, frame, brief),
+                Some(Value::Object(map)) => self.object(step, map, given, frame),
+                Some(Value::Array(list)) => self.array(step, list, frame),
                 Some(Value::String(text)) => self.string(step, text),
                 Some(Value::Number(number)) => {
                     self.number(step, number.as_f64().unwrap_or_default())
@@ -225,15 +170,22 @@ impl<'p> Judge<'p> {
                 true => self.broken("not"),
                 false => Ok(true),
             },
-            Step::Any(branches, all_count) => {
+            Step::Any(branches) => {
                 let mut verdict = false;
-                for (index, branch) in branches.iter().enumerate() {
-                    if verdict && index > *all_count {
-                        break;
+                let track = branches.iter().any(|branch| !branch.merges.is_empty());
+                for branch in branches {
+                    if self.branch(branch, given, frame)? {
+                        verdict = true;
+                        if !track {
+                            break;
+                        }
                     }
-                    verdict |= self.branch(branch, given, frame)?;
                 }
-                self.hold(verdict, "anyOf")
+                if verdict {
+                    Ok(true)
+                } else {
+                    self.broken("anyOf")
+                }
             }
             Step::ExactlyOne(branches) => {
                 let mut verdict = false;
@@ -282,9 +234,7 @@ impl<'p> Judge<'p> {
         map: &Map<String, Value>,
         given: Given,
         frame: &mut Frame,
-        brief: bool,
     ) -> Verdict {
-        let mut all = All::new(brief);
         match step {
             Step::Size(limit, bound, keyword) => {
                 self.hold(limit.allows(map.len() as f64, *bound), keyword)
@@ -293,31 +243,22 @@ impl<'p> Judge<'p> {
                 self.spend(keys.len() as u64)?;
                 self.hold(keys.iter().all(|key| has(map, key)), keyword)
             }
-            Step::Names(node, flag) => {
+            Step::Names(node) => {
                 for key in map.keys() {
-                    let mut holds = self.node(node, Some(&Value::String(key.clone())), frame)?;
-                    if !holds {
-                        holds = self.broken("propertyNames")?;
-                    }
-                    self.set(frame, *flag, holds);
-                    if !all.and(self, holds) {
-                        break;
+                    if !self.node(node, Some(&Value::String(key.clone())), frame)? {
+                        return self.broken("propertyNames");
                     }
                 }
-                self.leaves = all.holds && flag.is_some_and(|flag| !frame.flag(flag));
-                all.verdict(self)
+                Ok(true)
             }
             Step::Properties(properties) => {
                 self.spend(properties.len() as u64)?;
                 for (key, node) in properties {
-                    if has(map, key) {
-                        let holds = self.node(node, map.get(key), frame)?;
-                        if !all.under(self, holds, key) {
-                            break;
-                        }
+                    if has(map, key) && !self.node(node, map.get(key), frame)? {
+                        return self.under(key);
                     }
                 }
-                all.verdict(self)
+                Ok(true)
             }
             Step::Additional {
                 properties,
@@ -329,12 +270,11 @@ impl<'p> Judge<'p> {
                     if properties.contains(key) || self.any_matches(patterns, key)? {
                         continue;
                     }
-                    let holds = self.part(schema, Some(value), frame, "additionalProperties")?;
-                    if !all.under(self, holds, key) {
-                        break;
+                    if !self.part(schema, Some(value), frame, "additionalProperties")? {
+                        return self.under(key);
                     }
                 }
-                all.verdict(self)
+                Ok(true)
             }
             Step::PatternProperties {
                 noted,
@@ -348,16 +288,15 @@ impl<'p> Judge<'p> {
                         if !self.matches(*pattern, key)? {
                             continue;
                         }
-                        let holds = self.node(node, Some(value), frame)?;
+                        if !self.node(node, Some(value), frame)? {
+                            return self.under(key);
+                        }
                         if let Some(slot) = noted {
                             frame.note(*slot, key)?;
                         }
-                        if !all.under(self, holds, key) {
-                            return all.verdict(self);
-                        }
                     }
                 }
-                all.verdict(self)
+                Ok(true)
             }
             Step::DependentRequired(dependencies) => {
                 for (key, required) in dependencies {
@@ -370,14 +309,11 @@ impl<'p> Judge<'p> {
             }
             Step::DependentSchemas(dependencies) => {
                 for (key, branch) in dependencies {
-                    if has(map, key) {
-                        let holds = self.branch(branch, given, frame)?;
-                        if !all.and(self, holds) {
-                            break;
-                        }
+                    if has(map, key) && !self.branch(branch, given, frame)? {
+                        return Ok(false);
                     }
                 }
-                all.verdict(self)
+                Ok(true)
             }
             Step::UnevaluatedProperties { evaluated, schema } => {
                 let seen = match evaluated {
@@ -390,22 +326,17 @@ impl<'p> Judge<'p> {
                         Props::These(keys) => keys.contains(key),
                         _ => seen.has(key),
                     };
-                    if !known {
-                        let holds =
-                            self.part(schema, Some(value), frame, "unevaluatedProperties")?;
-                        if !all.under(self, holds, key) {
-                            break;
-                        }
+                    if !known && !self.part(schema, Some(value), frame, "unevaluatedProperties")? {
+                        return self.under(key);
                     }
                 }
-                all.verdict(self)
+                Ok(true)
             }
             _ => Ok(true),
         }
     }
 
-    fn array(&mut self, step: &'p Step, list: &[Value], frame: &mut Frame, brief: bool) -> Verdict {
-        let mut all = All::new(brief);
+    fn array(&mut self, step: &'p Step, list: &[Value], frame: &mut Frame) -> Verdict {
         match step {
             Step::Count(limit, bound, keyword) => {
                 self.hold(limit.allows(list.len() as f64, *bound), keyword)
@@ -424,29 +355,23 @@ impl<'p> Judge<'p> {
                 };
                 self.hold(distinct, "uniqueItems")
             }
-            Step::Tuple(schemas, keyword, flag) => {
+            Step::Tuple(schemas, keyword) => {
                 for (index, node) in schemas {
-                    if let Some(item) = list.get(*index) {
-                        let holds = self.part(node, Some(item), frame, keyword)?;
-                        self.set(frame, *flag, holds);
-                        if !all.under(self, holds, &index.to_string()) {
-                            break;
-                        }
-                    } else if flag.is_some_and(|flag| !frame.flag(flag)) {
-                        self.leaves = true;
-                        break;
+                    if let Some(item) = list.get(*index)
+                        && !self.part(node, Some(item), frame, keyword)?
+                    {
+                        return self.under(&index.to_string());
                     }
                 }
-                all.verdict(self)
+                Ok(true)
             }
             Step::Each(from, node, keyword) => {
                 for (index, item) in list.iter().enumerate().skip(*from) {
-                    let holds = self.part(node, Some(item), frame, keyword)?;
-                    if !all.under(self, holds, &index.to_string()) {
-                        break;
+                    if !self.part(node, Some(item), frame, keyword)? {
+                        return self.under(&index.to_string());
                     }
                 }
-                all.verdict(self)
+                Ok(true)
             }
             Step::Contains { schema, min, max } => {
                 let mut count = 0.0;
@@ -470,21 +395,19 @@ impl<'p> Judge<'p> {
                     SeenItems::First(count) => count,
                     // And `true` counts as 1, but is no index.
                     SeenItems::All if list.len() > 1 => {
-                        let holds = self.part(schema, None, frame, "unevaluatedItems")?;
-                        if !all.and(self, holds) {
-                            return all.verdict(self);
+                        if !self.part(schema, None, frame, "unevaluatedItems")? {
+                            return Ok(false);
                         }
                         2
                     }
                     SeenItems::All => return Ok(true),
                 };
                 for (index, item) in list.iter().enumerate().skip(from) {
-                    let holds = self.part(schema, Some(item), frame, "unevaluatedItems")?;
-                    if !all.under(self, holds, &index.to_string()) {
-                        break;
+                    if !self.part(schema, Some(item), frame, "unevaluatedItems")? {
+                        return self.under(&index.to_string());
                     }
                 }
-                all.verdict(self)
+                Ok(true)
             }
             _ => Ok(true),
         }
@@ -536,7 +459,7 @@ impl<'p> Judge<'p> {
         frame: &mut Frame,
         keyword: &'static str,
     ) -> Verdict {
-        if let [Step::Never(_)] = node.steps.as_slice() {
+        if let [Step::Never(_)] = node.as_slice() {
             return self.broken(keyword);
         }
         self.node(node, given, frame)
@@ -572,10 +495,9 @@ impl<'p> Judge<'p> {
         Ok(false)
     }
 
-    fn set(&mut self, frame: &mut Frame, flag: Option<usize>, value: bool) {
-        if let Some(flag) = flag {
-            frame.set_flag(flag, value);
-        }
+    fn under(&mut self, step: &str) -> Verdict {
+        self.path.push(step.to_owned());
+        Ok(false)
     }
 
     fn spend(&mut self, work: u64) -> Result<(), SchemaError> {

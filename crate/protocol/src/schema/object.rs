@@ -16,7 +16,7 @@ type Compiled<T> = Result<T, SchemaError>;
 
 impl<'a> Compiler<'a> {
     pub(super) fn objects(&mut self, it: &mut It<'a>, node: &mut Node) -> Compiled<()> {
-        let mut steps = Node::new(it.brief);
+        let mut steps = Node::new();
         for (key, limit) in [("maxProperties", Limit::Max), ("minProperties", Limit::Min)] {
             if let Some(bound) = number(it, key)? {
                 steps.push(Step::Size(limit, bound, key));
@@ -26,9 +26,7 @@ impl<'a> Compiler<'a> {
         if let Some(schema) = it.schema.get("propertyNames") {
             applicable(schema)?;
             if !self.allows_all(schema)? {
-                let node = self.verdict(it, schema, To::Name)?;
-                let flag = it.brief.then(|| self.slots().new_flag());
-                steps.push(Step::Names(node, flag));
+                steps.push(Step::Names(self.verdict(it, schema, To::Name)?));
             }
         }
         self.additional(it, &mut steps)?;
@@ -146,7 +144,7 @@ impl<'a> Compiler<'a> {
                     .merge_props(&mut merges, Props::These(all), &it.props.clone(), false);
             if !merges.is_empty() {
                 steps.push(Step::All(Branch {
-                    node: Node::new(it.brief),
+                    node: Node::new(),
                     merges,
                 }));
             }
@@ -200,7 +198,7 @@ impl<'a> Compiler<'a> {
             self.check_no_property_matches(it, pattern)?;
             let id = self.pattern(pattern)?;
             let node = if self.allows_all(schema)? {
-                Node::new(it.brief)
+                Node::new()
             } else {
                 self.verdict(it, schema, To::Part)?
             };
@@ -219,12 +217,13 @@ impl<'a> Compiler<'a> {
         let Some(properties) = it.schema.get("properties").and_then(Value::as_object) else {
             return Ok(());
         };
-        if properties.is_empty() || !self.refuses() {
+        if properties.is_empty() {
             return Ok(());
         }
         let pattern = Pattern::plain(pattern)?;
         for key in properties.keys() {
-            if pattern.matches(key, &mut self.pattern_work)? {
+            self.spend(key.len())?;
+            if pattern.matches(key, &mut super::regex::fuel())? {
                 return Err(SchemaError::Strict(format!(
                     "the property {key:?} matches a pattern as well"
                 )));
