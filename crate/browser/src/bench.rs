@@ -59,6 +59,8 @@ async fn run(name: &str, count: u32, size: u32) -> Result<JsValue, Failure> {
         events: count,
         bytes: u64::from(count) * u64::from(size),
         updated: 0,
+        asked: true,
+        needs: Vec::new(),
     };
     let store = IndexedDb::open(name).await?;
     let start = Instant::now();

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::future::Future;
 use std::pin::pin;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::oneshot;
@@ -259,6 +260,7 @@ async fn start(options: JsValue, on_event: Function) -> Result<OstrakonNode, Fai
         peers,
         listen: Vec::new(),
         agent: options.agent,
+        types: Arc::default(),
     };
     let around = Surroundings {
         store,

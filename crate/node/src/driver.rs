@@ -13,6 +13,7 @@ use futures::channel::{mpsc, oneshot};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use futures_timer::Delay;
+use ostrakon_protocol::Types;
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::id::StreamId;
 use web_time::{Instant, SystemTime};
@@ -100,6 +101,7 @@ impl<S: Store> Driver<S> {
         commands: mpsc::Receiver<Command>,
         abandoned: mpsc::UnboundedReceiver<CallId>,
         status: Arc<Mutex<Status>>,
+        types: Arc<Types>,
     ) -> Driver<S> {
         let usage = {
             let status = status.lock().unwrap_or_else(PoisonError::into_inner);
@@ -112,7 +114,7 @@ impl<S: Store> Driver<S> {
         Driver {
             network,
             store: Rc::new(store),
-            documents: Documents::default(),
+            documents: Documents::new(types),
             commands,
             abandoned,
             replies: HashMap::new(),
@@ -232,6 +234,9 @@ impl<S: Store> Driver<S> {
                     }
                     Call::Submit(stream, tips, blocks) => {
                         self.documents.submit(id, stream, tips, blocks, now)
+                    }
+                    Call::TryOut(stream, tips, blocks) => {
+                        self.documents.try_out(id, stream, tips, blocks, now)
                     }
                     Call::Forget(stream) => self.documents.forget(id, stream, now),
                     Call::Export(stream) => self.documents.export(id, stream, now),
@@ -384,7 +389,11 @@ impl<S: Store> Driver<S> {
                 };
                 self.reads.push(Box::pin(async move {
                     let archive = match store.document(document.stream()).await {
-                        Ok(stored) => archive::write(&document, stored),
+                        Ok(Some(stored)) => match archive::needed(&*store, &stored).await {
+                            Ok(needed) => archive::write(&document, stored, needed),
+                            Err(error) => Err(NodeError::Store(error)),
+                        },
+                        Ok(None) => Err(NodeError::NotKept(*document.stream())),
                         Err(error) => Err(NodeError::Store(error)),
                     };
                     let _ = sender.send(archive.map(Answer::Archive));

@@ -5,7 +5,7 @@ use ostrakon_protocol::block::BlockError;
 use ostrakon_protocol::car::CarError;
 use ostrakon_protocol::chain::ChainError;
 use ostrakon_protocol::event::EventError;
-use ostrakon_protocol::id::{CommitId, StreamId};
+use ostrakon_protocol::id::{CommitId, DocumentRef, StreamId};
 use ostrakon_protocol::refusal::Refusal;
 
 use crate::network::NetworkError;
@@ -38,6 +38,9 @@ pub enum NodeError {
     /// The document was forgotten meanwhile.
     #[error("{0} was forgotten")]
     Forgotten(StreamId),
+    /// Judging the document takes another one, which could not be had in time or is not valid.
+    #[error("{} cannot be judged without {}, which could not be had", .0.0, .0.1)]
+    NeedsDocument(Box<(StreamId, DocumentRef)>),
     /// A block is missing in what was handed in.
     #[error("the block {0} is missing")]
     Incomplete(Cid),
@@ -82,6 +85,7 @@ impl NodeError {
             NodeError::NotKept(_) => "not-kept",
             NodeError::CommitNotFound(_) => "commit-not-found",
             NodeError::Forgotten(_) => "forgotten",
+            NodeError::NeedsDocument(_) => "needs-document",
             NodeError::Incomplete(_) => "incomplete",
             NodeError::TooLarge(_) => "too-large",
             NodeError::NoRoots => "car-no-roots",
@@ -101,7 +105,8 @@ impl NodeError {
             NodeError::Busy
             | NodeError::Offline(_)
             | NodeError::NotFound(_)
-            | NodeError::Unavailable(_) => true,
+            | NodeError::Unavailable(_)
+            | NodeError::NeedsDocument(_) => true,
             NodeError::Store(error) => error.is_retryable(),
             _ => false,
         }

@@ -13,6 +13,7 @@ use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
 use libp2p::identity::Keypair;
 use libp2p::{Multiaddr, PeerId};
+use ostrakon_protocol::Types;
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::id::{DocumentRef, StreamId};
 
@@ -40,6 +41,8 @@ pub struct NodeConfig {
     pub listen: Vec<Multiaddr>,
     /// What this node calls itself to others, for example `ostrakon/0.1.0`.
     pub agent: String,
+    /// The document types that can be judged: those of Ceramic, and others with rules of their own.
+    pub types: Arc<Types>,
 }
 
 /// What the platform provides.
@@ -79,6 +82,8 @@ pub(crate) enum Command {
 pub(crate) enum Call {
     Load(DocumentRef, Duration),
     Submit(StreamId, Vec<Cid>, Arc<HashMap<Cid, Block>>),
+    /// Judges, and keeps nothing.
+    TryOut(StreamId, Vec<Cid>, Arc<HashMap<Cid, Block>>),
     Forget(StreamId),
     Export(StreamId),
 }
@@ -100,6 +105,7 @@ impl Node {
             peers,
             listen,
             agent,
+            types,
         } = config;
         let config = NetworkConfig {
             network,
@@ -121,7 +127,7 @@ impl Node {
         // One slot for each caller, who waits for the answer; how many may call is the machine's to say.
         let (commands, receiver) = mpsc::channel(0);
         let (abandoned, gone) = mpsc::unbounded();
-        let driver = Driver::new(network, around.store, receiver, gone, status.clone());
+        let driver = Driver::new(network, around.store, receiver, gone, status.clone(), types);
         let node = Node {
             commands,
             abandoned,
@@ -132,11 +138,12 @@ impl Node {
     }
 
     /// A document: from disk at once if it is kept, else from the network; followed from then on. A reference to a version
-    /// gives the document with that version in its log. Dropping the future cancels.
+    /// gives the document with that version in its log. Other documents that judging it needs (its model, its schema) are
+    /// loaded and kept as well. Dropping the future cancels.
     ///
     /// # Errors
-    /// After `timeout`: [`NodeError::Offline`], [`NodeError::NotFound`], [`NodeError::Unavailable`] or
-    /// [`NodeError::CommitNotFound`]; before: [`NodeError::Refused`] if it cannot be valid, [`NodeError::Store`].
+    /// After `timeout`: [`NodeError::Offline`], [`NodeError::NotFound`], [`NodeError::Unavailable`],
+    /// [`NodeError::NeedsDocument`] or [`NodeError::CommitNotFound`]; before: [`NodeError::Refused`] if it cannot be valid, [`NodeError::Store`].
     pub async fn load(&self, document: &DocumentRef, timeout: Duration) -> Result<View, NodeError> {
         match self.call(Call::Load(*document, timeout)).await? {
             driver::Answer::View(view) => Ok(View::clone(&view)),
@@ -159,17 +166,21 @@ impl Node {
         })
     }
 
-    /// What is kept.
+    /// What is kept because someone here loaded, followed, imported or wrote it. What is kept only because others need it is
+    /// not listed here; [`Node::status`] counts it.
     ///
     /// # Errors
     /// [`NodeError::Store`].
     pub async fn documents(&self) -> Result<Vec<Record>, NodeError> {
         let (sender, receiver) = oneshot::channel();
         self.send(Command::Records(sender)).await?;
-        receiver.await.map_err(|_| NodeError::Stopped)?
+        let mut records = receiver.await.map_err(|_| NodeError::Stopped)??;
+        records.retain(|record| record.asked);
+        Ok(records)
     }
 
-    /// Removes a document and stops following it. Nothing happens if it is not kept.
+    /// Removes a document and stops following it. Nothing happens if it is not kept. One that other kept documents need
+    /// stays on disk until none of them is left, but is not listed any more.
     ///
     /// # Errors
     /// [`NodeError::Store`].
@@ -177,13 +188,20 @@ impl Node {
         self.call(Call::Forget(*stream)).await.map(drop)
     }
 
-    /// Keeps the documents that an archive's roots belong to, and announces them. A bad archive imports nothing; if the
-    /// store fails, the documents before are kept whole.
+    /// Keeps the documents that an archive's roots belong to, and announces them. Others that judging them needs are looked
+    /// for in the archive, on disk and on the network. A bad archive imports nothing; if the store fails, the documents
+    /// before are kept whole.
     ///
     /// # Errors
-    /// Those of [`archive::read`], [`NodeError::Store`].
+    /// Those of [`archive::read`], [`NodeError::Chain`], [`NodeError::Refused`], [`NodeError::NeedsDocument`],
+    /// [`NodeError::Store`].
     pub async fn import_car(&self, bytes: &[u8]) -> Result<Vec<StreamId>, NodeError> {
-        let imports = archive::read(bytes, driver::unix_ms())?;
+        let imports = archive::read(bytes)?;
+        for import in &imports {
+            let tips = import.tips.clone();
+            self.call(Call::TryOut(import.stream, tips, import.blocks.clone()))
+                .await?;
+        }
         let mut streams = Vec::with_capacity(imports.len());
         for import in imports {
             self.call(Call::Submit(import.stream, import.tips, import.blocks))
@@ -208,7 +226,8 @@ impl Node {
     /// out.
     ///
     /// # Errors
-    /// [`NodeError::Incomplete`], [`NodeError::Chain`], [`NodeError::Refused`], [`NodeError::Store`]; then nothing is kept.
+    /// [`NodeError::Incomplete`], [`NodeError::Chain`], [`NodeError::Refused`], [`NodeError::NeedsDocument`],
+    /// [`NodeError::Store`]; then nothing is kept.
     pub async fn submit(
         &self,
         stream: StreamId,

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, swarm};
@@ -62,6 +63,7 @@ pub async fn start(
         peers,
         listen,
         agent: AGENT.to_owned(),
+        types: Arc::default(),
     };
     let around = Surroundings {
         store,

@@ -1,7 +1,7 @@
 //! The node's store on disk, in one redb file.
 //!
-//! Four tables: the records, the blocks under their document (so that a document is one range, to read or to drop), where
-//! each block is to be found, and totals. A change is one redb transaction, synced before it is reported: whatever is
+//! Five tables: the records, the blocks under their document (so that a document is one range, to read or to drop), where
+//! each block is to be found, totals, and what chains answered. A change is one redb transaction, synced before it is reported: whatever is
 //! killed at whatever moment, the file opens at the last whole change.
 //!
 //! What is read from disk is hashed again before it is believed; a block that no longer hashes to its name is reported
@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use ostrakon_node::chains::kept::MAX_KEPT;
 use ostrakon_node::store::{Change, Record, Store, StoreError, Stored, Usage};
 use ostrakon_protocol::{Block, Cid, StreamId};
 use redb::{
@@ -28,6 +29,8 @@ const RECORDS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("records");
 const BLOCKS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("blocks");
 /// CID bytes, then StreamID bytes → nothing.
 const PLACES: TableDefinition<&[u8], ()> = TableDefinition::new("places");
+/// Chain and transaction → what the chain said.
+const ANSWERS: TableDefinition<&str, &[u8]> = TableDefinition::new("answers");
 /// Name → number.
 const TOTALS: TableDefinition<&str, u64> = TableDefinition::new("totals");
 
@@ -76,6 +79,23 @@ impl Store for RedbStore {
         self.off_thread(RedbStore::read_records).await
     }
 
+    async fn answer(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+        let view = self.database.begin_read().map_err(io)?;
+        let answers = view.open_table(ANSWERS).map_err(io)?;
+        let found = answers.get(name).map_err(io)?;
+        Ok(found.map(|found| Bytes::copy_from_slice(found.value())))
+    }
+
+    async fn keep_answer(&self, name: &str, bytes: Bytes) -> Result<(), StoreError> {
+        let turn = self.turn.clone().lock_owned().await;
+        let name = name.to_owned();
+        self.off_thread(move |store| {
+            let _turn = turn;
+            store.put_answer(&name, &bytes)
+        })
+        .await
+    }
+
     async fn usage(&self) -> Result<Usage, StoreError> {
         self.read_usage()
     }
@@ -105,6 +125,7 @@ impl RedbStore {
             change.open_table(RECORDS).map_err(io)?;
             change.open_table(BLOCKS).map_err(io)?;
             change.open_table(PLACES).map_err(io)?;
+            change.open_table(ANSWERS).map_err(io)?;
             let mut totals = change.open_table(TOTALS).map_err(io)?;
             let version = totals.get(VERSION).map_err(io)?.map(|found| found.value());
             match version {
@@ -154,6 +175,18 @@ impl RedbStore {
             totals.insert(BYTES, bytes).map_err(io)?;
             let mut records = change.open_table(RECORDS).map_err(io)?;
             records.insert(&*stream, &*record.to_bytes()?).map_err(io)?;
+        }
+        change.commit().map_err(io)
+    }
+
+    fn put_answer(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let change = self.database.begin_write().map_err(io)?;
+        {
+            let mut answers = change.open_table(ANSWERS).map_err(io)?;
+            answers.insert(name, bytes).map_err(io)?;
+            while answers.len().map_err(io)? > MAX_KEPT as u64 {
+                answers.pop_first().map_err(io)?;
+            }
         }
         change.commit().map_err(io)
     }

@@ -71,6 +71,11 @@ fn agree(file: &str, chosen: impl Fn(&Value) -> bool, least: usize) {
 }
 
 #[test]
+fn links_are_judged_as_js_judges_them() {
+    agree("caip10-link", |_| true, 104);
+}
+
+#[test]
 fn tiles_that_need_no_schema_are_judged_as_js_judges_them() {
     agree(
         "tile",

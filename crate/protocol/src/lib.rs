@@ -41,6 +41,7 @@ pub mod id;
 pub mod jose;
 pub mod json;
 pub mod library;
+pub mod model;
 pub mod patch;
 pub mod refusal;
 pub mod schema;

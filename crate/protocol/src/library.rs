@@ -8,15 +8,24 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cid::Cid;
+use serde_json::Value;
 
 use crate::did::three_id::History;
+use crate::doctype::RuleError;
+use crate::json::to_json;
+use crate::model::{Model, ModelError};
 use crate::refusal::{Need, Reason};
+use crate::schema::{Draft, Schema, SchemaError};
 use crate::{CommitId, Document, DocumentRef, State, StreamId};
 
 /// Most documents held.
 pub const MAX_DOCUMENTS: usize = 512;
 /// Most bytes of blocks of all documents held, apart from the newest.
 pub const MAX_BYTES: usize = 64 << 20;
+/// Most compiled schemas held.
+pub const MAX_SCHEMAS: usize = 256;
+/// Most that all schemas held measure (see [`MAX_SCHEMA_SIZE`](crate::schema::MAX_SCHEMA_SIZE)), apart from the newest.
+pub const MAX_SCHEMAS_SIZE: usize = 4 << 20;
 /// Most documents noted as used.
 pub const MAX_USED: usize = 1_024;
 
@@ -37,6 +46,7 @@ pub struct Library {
     order: VecDeque<StreamId>,
     bytes: usize,
     used: Used,
+    schemas: Schemas,
 }
 
 /// Documents that were looked up and found. A copy of a library begins without any.
@@ -62,6 +72,38 @@ impl Clone for Used {
     }
 }
 
+/// Compiled schemas of tiles, the newest at the end, by the version they stand in, which never changes. A copy of a library
+/// begins without any.
+#[derive(Default)]
+struct Schemas(Mutex<VecDeque<(CommitId, Compiled)>>);
+
+type Compiled = Result<Arc<Schema>, SchemaError>;
+
+impl Schemas {
+    fn get(&self, commit: &CommitId) -> Option<Compiled> {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = held.iter().find(|(other, _)| other == commit);
+        found.map(|(_, schema)| schema.clone())
+    }
+
+    fn keep(&self, commit: CommitId, schema: Compiled) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.push_back((commit, schema));
+        let size = |(_, schema): &(CommitId, Compiled)| schema.as_ref().map_or(0, |one| one.size());
+        while held.len() > MAX_SCHEMAS
+            || (held.len() > 1 && held.iter().map(size).sum::<usize>() > MAX_SCHEMAS_SIZE)
+        {
+            held.pop_front();
+        }
+    }
+}
+
+impl Clone for Schemas {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
 impl Library {
     /// Nothing yet.
     pub const fn new() -> Self {
@@ -70,6 +112,7 @@ impl Library {
             order: VecDeque::new(),
             bytes: 0,
             used: Used(Mutex::new(BTreeSet::new())),
+            schemas: Schemas(Mutex::new(VecDeque::new())),
         }
     }
 
@@ -156,6 +199,28 @@ impl Library {
     /// A document of which only the init event must be known.
     pub fn init(&self, stream: &StreamId) -> Result<&Arc<Document>, Need> {
         self.version(&CommitId::new(*stream, *stream.init()))
+    }
+
+    /// A model.
+    pub fn model(&self, model: &StreamId) -> Result<Arc<Model>, Reason> {
+        let model = self.init(model)?.state().model().cloned();
+        Ok(model.ok_or(ModelError::NotAModel)?)
+    }
+
+    /// The schema for tiles that is the content of a document at one of its versions.
+    pub fn schema(&self, commit: &CommitId) -> Result<Arc<Schema>, Reason> {
+        let document = self.version(commit)?;
+        let schema = match self.schemas.get(commit) {
+            Some(schema) => schema,
+            None => {
+                let state = document.state_at(commit.commit())?;
+                let content = state.content().map_or(Value::Null, to_json);
+                let schema = Schema::compile(&content, Draft::Draft07).map(Arc::new);
+                self.schemas.keep(*commit, schema.clone());
+                schema
+            }
+        };
+        schema.map_err(|error| RuleError::Schema(error).into())
     }
 
     /// The state of a document at one of its versions.

@@ -9,9 +9,10 @@ use crate::anchor::{AnchorError, Proof};
 use crate::cacao::CacaoError;
 use crate::chain::ChainError;
 use crate::did::three_id::ThreeIdError;
-use crate::doctype::RuleError;
+use crate::doctype::{InstanceError, RuleError};
 use crate::event::EventError;
 use crate::jose::JoseError;
+use crate::model::ModelError;
 use crate::patch::PatchError;
 use crate::{DocumentRef, StreamType};
 
@@ -132,6 +133,18 @@ impl Reason {
             Self::UnsupportedType(_) => "unsupported-type",
             Self::NotInLog => "not-in-log",
         }
+    }
+}
+
+impl From<ModelError> for Reason {
+    fn from(error: ModelError) -> Self {
+        RuleError::from(error).into()
+    }
+}
+
+impl From<InstanceError> for Reason {
+    fn from(error: InstanceError) -> Self {
+        RuleError::from(error).into()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cid::Cid;
+use data_encoding::BASE64_NOPAD;
 use ipld_core::ipld::Ipld;
 use serde_json::{Map as JsonMap, Value, json};
 
@@ -11,6 +12,7 @@ use crate::anchor::{Proof, Sources};
 use crate::cacao::Capability;
 use crate::event::Map;
 use crate::json::to_json;
+use crate::model::Model;
 use crate::patch::Content;
 
 /// The three kinds of event.
@@ -75,7 +77,7 @@ pub struct LogEntry {
     pub kind: Kind,
     /// The event before it.
     pub prev: Option<Cid>,
-    /// The DID whose signature was verified.
+    /// The DID whose signature was verified; of the change of a link that of the account.
     pub signer: Option<Arc<str>>,
     /// The capability that the event names.
     pub capability: Option<Arc<Capability>>,
@@ -135,6 +137,8 @@ pub struct State {
     pub(crate) signed: Signed,
     pub(crate) anchored: bool,
     pub(crate) proof: Option<Arc<Proof>>,
+    /// Of a model document.
+    pub(crate) model: Option<Arc<Model>>,
     pub(crate) log: Vec<LogEntry>,
 }
 
@@ -167,6 +171,11 @@ impl State {
             _ => None,
         };
         first(self.metadata()).or_else(|| first(&self.metadata))
+    }
+
+    /// The definition, read and checked, if this is a model document.
+    pub fn model(&self) -> Option<&Arc<Model>> {
+        self.model.as_ref()
     }
 
     /// The events that led here, init first.
@@ -215,6 +224,18 @@ impl State {
         }
     }
 
+    /// Only of tiles js-ceramic shows bytes in `unique` as JSON does.
+    fn shown_metadata(&self) -> Value {
+        let mut metadata = self.metadata.clone();
+        if self.kind != StreamType::TILE
+            && let Some(unique) = metadata.get_mut("unique")
+            && let Ipld::Bytes(bytes) = unique
+        {
+            *unique = Ipld::String(BASE64_NOPAD.encode(bytes));
+        }
+        to_json(&Ipld::Map(metadata))
+    }
+
     /// The state as js-ceramic serialises it.
     pub fn to_json(&self) -> Value {
         let object = |map: &Map| to_json(&Ipld::Map(map.clone()));
@@ -225,7 +246,7 @@ impl State {
         set("type", Some(self.kind.code().into()));
         set("doctype", self.kind.name().map(Value::from));
         set("content", self.content.value().map(to_json));
-        set("metadata", Some(object(&self.metadata)));
+        set("metadata", Some(self.shown_metadata()));
         set(
             "next",
             self.next.as_ref().map(|next| {

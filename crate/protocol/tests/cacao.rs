@@ -169,7 +169,7 @@ fn events_of_the_upstream_suites_are_judged_as_js_ceramic_judges_them() {
     assert_eq!(verdicts, 120);
 }
 
-/// The documents are of a type that is not known here yet; who may write them is decided without it.
+/// Who may write is decided without the model; the whole documents are compared in `documents.rs`.
 #[test]
 fn capabilities_for_a_model_are_judged_as_js_ceramic_judges_them() {
     for case in common::cases("cacao-model.json") {

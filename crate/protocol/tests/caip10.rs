@@ -223,6 +223,18 @@ fn a_message_of_200_kilobytes_is_judged_in_no_time() {
     let document = link.load(next).unwrap();
     assert!(start.elapsed().as_secs() < 2);
     assert_eq!(document.state().content(), Some(&Ipld::String(DID.into())));
+    let entry = document.log().last().unwrap();
+    let address = proof["account"]
+        .as_str()
+        .unwrap()
+        .split('@')
+        .next()
+        .unwrap();
+    assert_eq!(
+        entry.signer.as_deref(),
+        Some(&*format!("did:pkh:eip155:1:{address}"))
+    );
+    assert_eq!(entry.verified(), ["hash", "link", "signature", "rules"]);
 }
 
 #[test]

@@ -3,80 +3,48 @@
 mod common;
 
 use common::case::{Case, cases, compare};
-use ostrakon_protocol::{Cid, StreamType};
-
-/// Cases that need a schema, which is not judged yet.
-const SCHEMA: [&str; 10] = [
-    "schema/ok",
-    "schema/genesis-violates",
-    "schema/update-violates",
-    "schema/update-ok",
-    "schema/extra-property",
-    "schema/format-bad",
-    "schema/format-ok",
-    "schema/set-later-ok",
-    "schema/set-later-violates",
-    "schema/second-update-violates-after-valid",
-];
+use ostrakon_protocol::Cid;
 
 #[test]
 fn tiles_are_what_js_makes_of_them() {
-    compare("tile.json", |case| {
-        SCHEMA
-            .contains(&case.name.as_str())
-            .then_some("needs a schema")
-    });
+    compare("tile.json", |_| None);
 }
 
 #[test]
-fn what_needs_a_schema_is_refused_for_that_and_never_accepted() {
+fn content_that_breaks_its_schema_is_refused_for_that() {
     let cases = cases("tile.json");
-    let cases: Vec<&Case> = cases
-        .iter()
-        .filter(|case| SCHEMA.contains(&case.name.as_str()))
-        .collect();
-    assert_eq!(cases.len(), SCHEMA.len());
-    for case in cases {
-        let codes = case.refusals();
-        assert!(
-            codes.contains(&"needs-document"),
-            "{}: {codes:?}",
-            case.name
-        );
-        assert!(
-            codes.iter().all(|code| *code == "needs-document"),
-            "{}: {codes:?}",
-            case.name
-        );
-        assert!(
-            case.tips.iter().all(|tip| case.load(tip).is_err()),
-            "{}",
-            case.name
-        );
+    let code = |name: &str| {
+        cases
+            .iter()
+            .find(|case| case.name == name)
+            .unwrap()
+            .refusals()
+    };
+    for name in [
+        "schema/genesis-violates",
+        "schema/update-violates",
+        "schema/format-bad",
+    ] {
+        assert!(code(name).contains(&"schema-mismatch"), "{name}");
+    }
+    for name in ["schema/streamid-instead-of-commitid", "schema/garbage"] {
+        assert!(code(name).contains(&"schema-not-a-commit"), "{name}");
     }
 }
 
 #[test]
-fn long_histories_of_tiles_are_what_js_makes_of_them() {
-    compare("doc-chains.json", |case| {
-        (case.stream.stream_type() != StreamType::TILE).then_some("is a model instance")
-    });
+fn long_histories_are_what_js_makes_of_them() {
+    compare("doc-chains.json", |_| None);
 }
 
 #[test]
-fn documents_of_other_types_are_refused_by_name() {
-    let cases = cases("doc-chains.json");
-    let others = cases.iter().filter(|case| case.name.contains("-mid-"));
-    for case in others {
-        assert!(
-            case.refusals()
-                .iter()
-                .all(|code| *code == "unsupported-type"),
-            "{}",
-            case.name
-        );
-        assert!(case.hear(&case.tips).is_err());
-    }
+fn models_are_what_js_makes_of_them() {
+    compare("model.json", |_| None);
+}
+
+#[test]
+fn model_instances_are_what_js_makes_of_them() {
+    compare("model-instance.json", |_| None);
 }
 
 #[test]
@@ -85,10 +53,9 @@ fn anchors_are_what_js_makes_of_them() {
 }
 
 #[test]
-fn tiles_written_under_capabilities_are_what_js_makes_of_them() {
+fn what_was_written_under_capabilities_is_what_js_makes_of_it() {
     compare("cacao.json", |_| None);
-    // Their capabilities are judged in `cacao.rs`.
-    compare("cacao-model.json", |_| Some("is a model instance"));
+    compare("cacao-model.json", |_| None);
 }
 
 #[test]

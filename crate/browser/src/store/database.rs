@@ -34,9 +34,20 @@ pub const RECORDS: &str = "records";
 pub const PACKS: &str = "packs";
 /// [stream id, sequence] → short names of the pack's blocks.
 pub const INDEX: &str = "index";
-/// Name → secret of this tab.
+/// Name → secret of this tab; and, under names that begin with [`ANSWER`], what chains answered.
 pub const KEYS: &str = "keys";
 const STORES: [&str; 4] = [RECORDS, PACKS, INDEX, KEYS];
+
+/// How the name of a chain's answer begins.
+pub const ANSWER: &str = "answer/";
+
+/// The names of all answers.
+pub fn answers() -> Result<KeyRange, StoreError> {
+    // The sign after the slash.
+    let after = JsValue::from_str("answer0");
+    let range = KeyRange::bound(&ANSWER.into(), &after, None, Some(true));
+    range.map_err(|error| meaning(&error.into()))
+}
 
 /// Opens the database, making it if there is none.
 pub async fn open(name: &str) -> Result<Rexie, StoreError> {

@@ -10,13 +10,16 @@ use cid::Cid;
 use futures::future::{join, join_all};
 use futures::lock::Mutex;
 use js_sys::Uint8Array;
+use ostrakon_node::chains::kept::MAX_KEPT;
 use ostrakon_node::store::{Change, Record, Store, StoreError, Stored, Usage};
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::id::StreamId;
 use rexie::{Rexie, Transaction, TransactionMode};
 use wasm_bindgen::JsValue;
 
-use super::database::{self, INDEX, KEYS, PACKS, RECORDS, Write, begin, key, keys, meaning, run};
+use super::database::{
+    self, ANSWER, INDEX, KEYS, PACKS, RECORDS, Write, answers, begin, key, keys, meaning, run,
+};
 use super::finder::{self, Finder, Name};
 use super::pack::{self, Entry, Pack, PackError};
 use super::row::{self, PackInfo, Row, RowError};
@@ -112,6 +115,31 @@ impl Store for IndexedDb {
         rows.iter()
             .map(|(document, row)| record(document, row))
             .collect()
+    }
+
+    async fn answer(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+        let (inner, name) = (self.0.clone(), answer_key(name));
+        run(async move {
+            let transaction = inner.begin(&[KEYS], TransactionMode::ReadOnly)?;
+            let found = get(&transaction, KEYS, name).await?;
+            Ok(found.as_ref().and_then(database::bytes).map(Bytes::from))
+        })
+        .await
+    }
+
+    async fn keep_answer(&self, name: &str, bytes: Bytes) -> Result<(), StoreError> {
+        let (inner, name) = (self.0.clone(), answer_key(name));
+        run(async move {
+            let transaction = inner.begin(&[KEYS], TransactionMode::ReadWrite)?;
+            let count = store(&transaction, KEYS)?.count(Some(answers()?)).await;
+            let mut writes = Vec::new();
+            if count.map_err(|error| meaning(&error))? as usize >= MAX_KEPT {
+                writes.push(Write::Delete(KEYS, answers()?.into()));
+            }
+            writes.push(Write::Put(KEYS, name, value(&bytes)));
+            database::commit(&inner.name, transaction, writes).await
+        })
+        .await
     }
 
     async fn usage(&self) -> Result<Usage, StoreError> {
@@ -340,6 +368,10 @@ async fn get(
         .get(key)
         .await
         .map_err(|error| meaning(&error))
+}
+
+fn answer_key(name: &str) -> JsValue {
+    format!("{ANSWER}{name}").into()
 }
 
 fn value(bytes: &[u8]) -> JsValue {

@@ -85,6 +85,8 @@ fn put(stream: StreamId, blocks: Vec<Block>) -> Change {
         events: 1,
         bytes: 700,
         updated: 1,
+        asked: true,
+        needs: Vec::new(),
     };
     Change::Put { record, blocks }
 }

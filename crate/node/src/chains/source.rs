@@ -14,6 +14,12 @@ pub trait ChainSource: 'static {
     /// By what the user knows it, for example the host of its address. Shown beside what it proved, so without secrets.
     fn name(&self) -> &str;
 
+    /// Whether it can be asked at the moment. A wallet that is not connected, or is on another chain, is not there: it is
+    /// not asked, and no majority waits for it.
+    fn is_there(&self) -> bool {
+        true
+    }
+
     /// Asks once.
     ///
     /// # Errors

@@ -1,23 +1,24 @@
 //! Documents as CAR files.
 //!
 //! An archive comes from anyone. It is bounded by the reader of [`car`], its blocks are hashed, and everything its roots
-//! lead to must be there and valid before any of it is kept; blocks they do not lead to are left out.
+//! lead to must be there and valid before any of it is kept; blocks they do not lead to, and that judging does not need,
+//! are left out. What is written here can be judged by itself: with a document come those it needs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use cid::Cid;
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::car;
 use ostrakon_protocol::document::Document;
+use ostrakon_protocol::document::MAX_RELATED;
 use ostrakon_protocol::event::{Decoded, Event, decode};
 use ostrakon_protocol::id::StreamId;
 
-use super::judge;
 use crate::error::NodeError;
-use crate::store::Stored;
+use crate::store::{Store, StoreError, Stored};
 
-/// One document of an archive, verified.
+/// One document of an archive, not judged yet.
 #[derive(Debug)]
 pub struct Import {
     /// Which document.
@@ -28,14 +29,11 @@ pub struct Import {
     pub blocks: Arc<HashMap<Cid, Block>>,
 }
 
-/// The documents that an archive's roots belong to. The first that is incomplete or not valid refuses all.
-///
-/// `now` is the time in unix milliseconds.
+/// The documents that an archive's roots belong to. The first whose events do not lead back to an init event refuses all.
 ///
 /// # Errors
-/// [`NodeError::Car`], [`NodeError::NoRoots`], [`NodeError::Event`], [`NodeError::Incomplete`], [`NodeError::Chain`],
-/// [`NodeError::Refused`].
-pub fn read(bytes: &[u8], now: u64) -> Result<Vec<Import>, NodeError> {
+/// [`NodeError::Car`], [`NodeError::Block`], [`NodeError::NoRoots`], [`NodeError::Event`], [`NodeError::Incomplete`].
+pub fn read(bytes: &[u8]) -> Result<Vec<Import>, NodeError> {
     let archive = car::read(bytes)?;
     if let Some((cid, error)) = archive.refused.into_iter().next() {
         tracing::debug!(%cid, %error, "a block of an archive is refused");
@@ -68,7 +66,6 @@ pub fn read(bytes: &[u8], now: u64) -> Result<Vec<Import>, NodeError> {
     let mut imports = Vec::with_capacity(order.len());
     for stream in order {
         let tips = tips.remove(&stream).unwrap_or_default();
-        judge::submitted(stream, None, &tips, &blocks, now)?;
         imports.push(Import {
             stream,
             tips,
@@ -78,20 +75,49 @@ pub fn read(bytes: &[u8], now: u64) -> Result<Vec<Import>, NodeError> {
     Ok(imports)
 }
 
-/// A kept document as an archive: its tips as roots, its blocks from the init event on.
+/// A kept document as an archive: its tips as roots, its blocks from the init event on, then those of the documents that
+/// judging it needs.
 ///
 /// # Errors
-/// [`NodeError::NotKept`] if it was forgotten meanwhile, [`NodeError::Incomplete`] if the disk lost a block.
-pub fn write(document: &Document, stored: Option<Stored>) -> Result<Vec<u8>, NodeError> {
-    let stored = stored.ok_or(NodeError::NotKept(*document.stream()))?;
+/// [`NodeError::Incomplete`] if the disk lost a block.
+pub fn write(
+    document: &Document,
+    stored: Stored,
+    needed: Vec<Stored>,
+) -> Result<Vec<u8>, NodeError> {
     let (_, blocks, _) = stored.verified();
     let find = |cid: Cid| blocks.get(&cid).ok_or(NodeError::Incomplete(cid));
-    let blocks = document
-        .block_cids()
+    let own = document.block_cids();
+    let seen: HashSet<Cid> = own.iter().copied().collect();
+    let mut archived = own.into_iter().map(find).collect::<Result<Vec<_>, _>>()?;
+    let needed: BTreeMap<Cid, Block> = needed
         .into_iter()
-        .map(find)
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(car::write(&document.tips(), blocks))
+        .flat_map(|stored| stored.verified().1)
+        .filter(|(cid, _)| !seen.contains(cid))
+        .collect();
+    archived.extend(needed.values());
+    Ok(car::write(&document.tips(), archived))
+}
+
+/// The documents that judging one needs, and those that these need; [`MAX_RELATED`] at most. One that is not kept is left
+/// out.
+///
+/// # Errors
+/// Those of the store.
+pub async fn needed(store: &impl Store, stored: &Stored) -> Result<Vec<Stored>, StoreError> {
+    let mut seen: BTreeSet<StreamId> = BTreeSet::from([stored.record.stream]);
+    let mut wanted = stored.record.needs.clone();
+    let mut needed = Vec::new();
+    while let Some(stream) = wanted.pop() {
+        if seen.len() > MAX_RELATED || !seen.insert(stream) {
+            continue;
+        }
+        if let Some(stored) = store.document(&stream).await? {
+            wanted.extend(&stored.record.needs);
+            needed.push(stored);
+        }
+    }
+    Ok(needed)
 }
 
 /// Follows the links from an event to the first one, and names the document. No event is passed twice, whatever the roots.

@@ -1,6 +1,6 @@
 //! A verified document on its way into the store: written in one transaction, shown only after that.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use cid::Cid;
@@ -12,7 +12,7 @@ use ostrakon_protocol::refusal::Refusal;
 use super::open::Doing;
 use super::{CallId, Documents, Now, Output, Reply, Source, View, judge};
 use crate::error::NodeError;
-use crate::store::{Change, StoreError};
+use crate::store::{Change, Record, StoreError};
 use crate::sync::Verdict;
 
 /// A verified document on its way to the store.
@@ -22,26 +22,40 @@ pub(super) struct Committing {
     cause: Cause,
 }
 
+impl Committing {
+    pub(super) fn record(&self) -> &Record {
+        &self.view.record
+    }
+}
+
 pub(super) enum Cause {
     /// A tip from the network, and what else is to be said of it.
     Tip(Cid, Option<Refusal>, Verdict),
+    /// The beginning of a chain from the network, the rest of which waits.
+    Part,
     Submit(CallId),
+    /// Someone here asked for what was kept for others.
+    Asked,
 }
 
 impl Documents {
     pub(super) fn commit(
         &mut self,
         stream: StreamId,
-        held: Option<Arc<View>>,
-        next: Document,
+        (next, used): (Document, BTreeSet<StreamId>),
         blocks: &HashMap<Cid, Block>,
         cause: Cause,
         now: Now,
     ) {
-        let old = held
-            .as_ref()
-            .map(|view| (&*view.document, view.record.bytes));
-        let Some((record, blocks)) = judge::record(stream, old, &next, blocks, now.unix_ms) else {
+        let held = self.view(&stream).cloned();
+        let notes = judge::Notes {
+            asked: held.as_ref().is_some_and(|view| view.record.asked)
+                || matches!(cause, Cause::Submit(_) | Cause::Asked)
+                || self.is_asked_for(&stream),
+            used,
+            now: now.unix_ms,
+        };
+        let Some((record, blocks)) = judge::record(held.as_deref(), &next, blocks, notes) else {
             // A document that names blocks nobody saw is not kept.
             tracing::error!(%stream, "a verified document lacks blocks");
             return self.drop_cause(
@@ -51,9 +65,10 @@ impl Documents {
                 now,
             );
         };
-        let from = match cause {
-            Cause::Tip(..) => Source::Network,
-            Cause::Submit(_) => Source::Disk,
+        let from = match (&cause, held) {
+            (Cause::Tip(..) | Cause::Part, _) => Source::Network,
+            (Cause::Asked, Some(held)) => held.from,
+            (Cause::Submit(_) | Cause::Asked, _) => Source::Disk,
         };
         let view = View {
             document: Arc::new(next),
@@ -85,11 +100,16 @@ impl Documents {
                 } = *committing;
                 let view = Arc::new(view);
                 let old = open.view.replace(view.clone());
-                let moved = old.is_none_or(|old| old.document.tip() != view.document.tip());
+                let moved =
+                    (old.as_ref()).is_none_or(|old| old.document.tip() != view.document.tip());
+                let news = view.record.asked && old.is_none_or(|old| !old.record.asked);
+                open.lacks = None;
                 self.sync.hold(&stream, view.document.clone());
                 self.outputs.push_back(Output::Offer(blocks));
                 if moved {
                     self.show(&view);
+                }
+                if news || (moved && view.record.asked) {
                     self.outputs.push_back(Output::Changed(view.clone()));
                 }
                 match cause {
@@ -101,24 +121,15 @@ impl Documents {
                         self.reply(call, Ok(Reply::Done));
                     }
                     Cause::Tip(tip, refusal, verdict) => {
-                        self.answer_loads(&stream);
                         self.judged(stream, tip, refusal, verdict, now);
                     }
+                    Cause::Part | Cause::Asked => {}
                 }
             }
             (Doing::Committing(committing), Err(error)) => {
                 self.drop_cause(stream, committing.cause, error, now)
             }
-            (Doing::Forgetting(call), Ok(())) => {
-                self.reply(call, Ok(Reply::Done));
-                let calls: Vec<CallId> = self.calls_on(&stream).collect();
-                for id in calls {
-                    self.reply(id, Err(NodeError::Forgotten(stream)));
-                }
-                self.close(&stream);
-                self.sync.forget(&stream);
-            }
-            (Doing::Forgetting(call), Err(error)) => self.reply(call, Err(NodeError::Store(error))),
+            (Doing::Forgetting(call), written) => self.forgotten(stream, call, written),
             (doing, _) => open.doing = doing,
         }
     }
@@ -133,6 +144,11 @@ impl Documents {
                     self.reply(id, Err(NodeError::Store(error.clone())));
                 }
                 self.judged(stream, tip, None, Verdict::Later, now);
+            }
+            Cause::Part | Cause::Asked => {
+                for id in self.loads_on(&stream) {
+                    self.reply(id, Err(NodeError::Store(error.clone())));
+                }
             }
         }
     }

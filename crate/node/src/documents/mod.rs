@@ -9,10 +9,14 @@
 //! is call: [`MAX_CALLS`]; memory holds [`MAX_OPEN`] documents, the rest is on disk.
 
 pub mod archive;
+mod calls;
 mod commit;
+mod forget;
 mod judge;
+mod needs;
 mod open;
 mod strangers;
+mod waiting;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -20,6 +24,7 @@ use std::time::Duration;
 
 use cid::Cid;
 use libp2p::PeerId;
+use ostrakon_protocol::Types;
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::document::Document;
 use ostrakon_protocol::id::{DocumentRef, StreamId};
@@ -27,8 +32,16 @@ use ostrakon_protocol::id::{DocumentRef, StreamId};
 use crate::error::NodeError;
 use crate::store::{Change, Record, StoreError, Stored};
 use crate::sync::{self, Sync};
+use calls::{Call, Kind};
+pub use forget::{MAX_SWEPT, SWEPT_AFTER};
+use judge::Knowledge;
 pub use judge::MAX_LOSING;
-use open::{Doing, Job, Open};
+use needs::Needs;
+pub use needs::{
+    MAX_FAILED, MAX_NEED_DEPTH, MAX_NEEDS, MAX_WAITING, MAX_WAITING_BYTES,
+    MAX_WAITING_PER_DOCUMENT, RESTORING_FOR, SETTLING_FOR, WAITING_FOR,
+};
+use open::{Doing, Job, Open, Submission};
 use strangers::Strangers;
 
 /// Documents in memory at once.
@@ -128,21 +141,6 @@ pub enum Output {
     Unhear(StreamId, Cid),
 }
 
-struct Call {
-    stream: StreamId,
-    kind: Kind,
-    deadline: Option<Duration>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// The document, with this version in it.
-    Load(Option<Cid>),
-    Follow,
-    /// Answered by the job it brought.
-    Job,
-}
-
 /// See the module.
 #[derive(Default)]
 pub struct Documents {
@@ -150,9 +148,22 @@ pub struct Documents {
     calls: BTreeMap<CallId, Call>,
     sync: Sync,
     strangers: Strangers,
+    needs: Needs,
+    knowledge: Knowledge,
+    /// Where something may be done that could not before.
+    ready: VecDeque<StreamId>,
     online: bool,
     uses: u64,
     outputs: VecDeque<Output>,
+}
+
+impl Documents {
+    /// A machine that knows these document types.
+    pub fn new(types: Arc<Types>) -> Documents {
+        let mut documents = Documents::default();
+        documents.knowledge.types = types;
+        documents
+    }
 }
 
 /// What the node's user asks for. Every call but a follow ends in one [`Output::Reply`] or [`Output::Export`].
@@ -197,44 +208,48 @@ impl Documents {
         blocks: Arc<HashMap<Cid, Block>>,
         now: Now,
     ) {
-        self.call(
-            id,
-            Call {
-                stream,
-                kind: Kind::Job,
-                deadline: None,
-            },
-            Some(Job::Submit(id, tips, blocks)),
-            now,
-        );
+        self.submission(id, stream, (tips, blocks), false, now);
     }
 
-    /// Removes a document from here.
+    /// Judges events from here and keeps nothing of them; only of others that they need.
+    pub fn try_out(
+        &mut self,
+        id: CallId,
+        stream: StreamId,
+        tips: Vec<Cid>,
+        blocks: Arc<HashMap<Cid, Block>>,
+        now: Now,
+    ) {
+        self.submission(id, stream, (tips, blocks), true, now);
+    }
+
+    fn submission(
+        &mut self,
+        call: CallId,
+        stream: StreamId,
+        (tips, blocks): (Vec<Cid>, Arc<HashMap<Cid, Block>>),
+        trial: bool,
+        now: Now,
+    ) {
+        let submission = Submission {
+            call,
+            tips,
+            blocks,
+            trial,
+            met: 0,
+        };
+        self.call(call, Call::job(stream), Some(Job::Submit(submission)), now);
+    }
+
+    /// Removes a document from here. One that others need stays for their sake until none does, but is neither listed nor
+    /// followed.
     pub fn forget(&mut self, id: CallId, stream: StreamId, now: Now) {
-        self.call(
-            id,
-            Call {
-                stream,
-                kind: Kind::Job,
-                deadline: None,
-            },
-            Some(Job::Forget(id)),
-            now,
-        );
+        self.call(id, Call::job(stream), Some(Job::Forget(id)), now);
     }
 
     /// A kept document as an archive.
     pub fn export(&mut self, id: CallId, stream: StreamId, now: Now) {
-        self.call(
-            id,
-            Call {
-                stream,
-                kind: Kind::Job,
-                deadline: None,
-            },
-            Some(Job::Export(id)),
-            now,
-        );
+        self.call(id, Call::job(stream), Some(Job::Export(id)), now);
     }
 
     /// Nobody waits for this call any more. A change that began is finished.
@@ -279,6 +294,7 @@ impl Documents {
     /// A peer reads the topic from now on.
     pub fn listens(&mut self, peer: PeerId, now: Now) {
         self.sync.listens(peer, now.ticks);
+        self.needs.hurry(now.ticks);
         self.start_round(now);
         self.tick(now);
     }
@@ -296,7 +312,12 @@ impl Documents {
                     open.hints.push((tip, providers.to_vec()));
                 }
             }
-            Some(_) => self.sync.hear(&stream, tip, providers, now.ticks),
+            Some(_) => {
+                self.sync.hear(&stream, tip, providers, now.ticks);
+                if !self.sync.is_busy(&stream) {
+                    self.hears(&stream);
+                }
+            }
             None => self.look_up(stream, Some((tip, providers.to_vec()))),
         }
         self.pump(now);
@@ -348,14 +369,7 @@ impl Documents {
             Err(error) => self.fail_open(stream, &error, now),
             Ok(None) => self.run(stream, now),
             Ok(Some(stored)) => {
-                let known = judge::stored(stored, now.unix_ms);
-                // What the disk lost may still be had from others.
-                open.hints
-                    .extend(known.lost.into_iter().map(|tip| (tip, Vec::new())));
-                open.view = known.view.map(Arc::new);
-                if let Some(view) = open.view.clone() {
-                    self.show(&view);
-                }
+                self.restore(stream, stored, 0, now);
                 self.run(stream, now);
             }
         }
@@ -380,11 +394,12 @@ impl Documents {
             return;
         };
         let Ok(Some(record)) = read else { return };
+        let news = record.asked;
         if lookup.answer {
             self.respond(stream, *record.tip(), now);
         }
         for (tip, providers) in lookup.tips {
-            if !record.tips.contains(&tip) && self.enter(stream) {
+            if news && !record.tips.contains(&tip) && self.enter(stream) {
                 self.announced(stream, tip, &providers, now);
             }
         }
@@ -393,6 +408,10 @@ impl Documents {
 
     /// To [`Output::List`].
     pub fn listed(&mut self, read: Result<Vec<Record>, StoreError>, now: Now) {
+        match &read {
+            Ok(records) => self.weigh(records, now),
+            Err(error) => self.fail_weighing(error),
+        }
         self.fill_round(read, now);
         self.tick(now);
     }
@@ -406,6 +425,7 @@ impl Documents {
         calls
             .chain(self.sync.deadline())
             .chain(self.strangers.deadline(self.sync.is_heard()))
+            .chain(self.needs.deadline())
             .min()
     }
 
@@ -430,6 +450,7 @@ impl Documents {
         for stream in versions {
             self.run(stream, now);
         }
+        self.tick_needs(now);
         self.sync.tick(now.ticks);
         self.answer_strangers(now);
         self.go_round(now);
@@ -454,44 +475,52 @@ impl Documents {
         self.open.get(stream)?.view.as_ref()
     }
 
+    /// How much waits for other documents, and how many of these are sought.
+    pub fn waiting_count(&self) -> (usize, usize) {
+        self.needs.count()
+    }
+
     /// Documents in memory.
     pub fn open_count(&self) -> usize {
         self.open.len()
     }
 
     fn pump(&mut self, now: Now) {
-        while let Some(output) = self.sync.poll() {
-            match output {
-                sync::Output::Query(stream) => self.outputs.push_back(Output::Query(stream)),
-                sync::Output::Get { cids, providers } => {
-                    self.outputs.push_back(Output::Get(cids, providers))
-                }
-                sync::Output::Cancel(cid) => self.outputs.push_back(Output::Cancel(cid)),
-                sync::Output::Arrived(arrived) => {
-                    let stream = arrived.stream;
-                    match self.open.get_mut(&stream) {
-                        Some(open) if open.jobs.len() < MAX_JOBS => {
-                            open.jobs.push_back(Job::Arrived(arrived))
-                        }
-                        _ => {
-                            self.sync
-                                .judged(&stream, &arrived.tip, sync::Verdict::Later, now.ticks)
-                        }
-                    }
-                    self.run(stream, now);
-                }
-                sync::Output::Failed {
-                    stream,
-                    tip,
-                    failure,
-                } => self.tip_failed(stream, tip, failure),
+        loop {
+            if let Some(output) = self.sync.poll() {
+                self.pass_on(output, now);
+            } else if let Some(stream) = self.ready.pop_front() {
+                self.run(stream, now);
+            } else {
+                return;
             }
         }
     }
-}
 
-impl Call {
-    fn waits_for_version(&self) -> bool {
-        matches!(self.kind, Kind::Load(Some(_)))
+    fn pass_on(&mut self, output: sync::Output, now: Now) {
+        match output {
+            sync::Output::Query(stream) => self.outputs.push_back(Output::Query(stream)),
+            sync::Output::Get { cids, providers } => {
+                self.outputs.push_back(Output::Get(cids, providers))
+            }
+            sync::Output::Cancel(cid) => self.outputs.push_back(Output::Cancel(cid)),
+            sync::Output::Arrived(arrived) => {
+                let stream = arrived.stream;
+                match self.open.get_mut(&stream) {
+                    Some(open) if open.jobs.len() < MAX_JOBS => {
+                        open.jobs.push_back(Job::Arrived(arrived, 0))
+                    }
+                    _ => self
+                        .sync
+                        .judged(&stream, &arrived.tip, sync::Verdict::Later, now.ticks),
+                }
+                self.run(stream, now);
+            }
+            sync::Output::Failed {
+                stream,
+                tip,
+                failure,
+            } => self.tip_failed(stream, tip, failure, now),
+        }
     }
 }

@@ -1,21 +1,24 @@
 //! A document in memory: one thing is done on it at a time, the others wait their turn.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use cid::Cid;
 use libp2p::PeerId;
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::chain::ChainError;
-use ostrakon_protocol::id::{CommitId, StreamId};
+use ostrakon_protocol::document::Document;
+use ostrakon_protocol::id::{CommitId, DocumentRef, StreamId};
 use ostrakon_protocol::refusal::{Reason, Refusal};
 
 use super::commit::{Cause, Committing};
+use super::needs::Denied;
 use super::{CallId, Documents, Kind, MAX_OPEN, Now, Output, Reply, View, judge};
 use crate::error::NodeError;
-use crate::store::{Change, StoreError};
-use crate::sync::{Arrived, Failure, Verdict};
+use crate::store::{Record, StoreError, Stored};
+use crate::sync::{Arrived, Verdict};
 
+#[derive(Default)]
 pub(super) struct Open {
     /// The document as it is on disk; nothing if it is not kept.
     pub(super) view: Option<Arc<View>>,
@@ -23,40 +26,95 @@ pub(super) struct Open {
     pub(super) jobs: VecDeque<Job>,
     /// Tips to look at once it is known what is kept.
     pub(super) hints: Vec<(Cid, Vec<PeerId>)>,
+    /// What judging it lacked last.
+    pub(super) lacks: Option<DocumentRef>,
+    /// Whether peers said something of it since it is in memory.
+    pub(super) fresh: bool,
+    /// Whether the view is the beginning of the first chain that came, the rest of which waits.
+    pub(super) partial: bool,
+    /// Whether someone got it who is not waiting any more.
+    pub(super) given: bool,
     /// The larger, the more recently used.
     used: u64,
 }
 
+impl Open {
+    /// What is noted of it, or will be in a moment.
+    pub(super) fn newest(&self) -> Option<&Record> {
+        match &self.doing {
+            Doing::Committing(committing) => Some(committing.record()),
+            _ => self.view.as_ref().map(|view| &view.record),
+        }
+    }
+}
+
+#[derive(Default)]
 pub(super) enum Doing {
+    #[default]
     Nothing,
     Opening,
+    /// What the disk has of it waits for another document.
+    Lacking,
     Committing(Box<Committing>),
-    Forgetting(CallId),
+    /// It is to be forgotten, unless others need it.
+    Weighing(CallId),
+    /// Nobody asked if there is no call.
+    Forgetting(Option<CallId>),
 }
 
 pub(super) enum Job {
-    Arrived(Box<Arrived>),
-    Submit(CallId, Vec<Cid>, Arc<HashMap<Cid, Block>>),
+    /// And for how many documents it waited so far; the same with [`Job::Restore`].
+    Arrived(Box<Arrived>, usize),
+    Submit(Submission),
+    /// To judge what the disk has.
+    Restore(Box<Stored>, usize),
     Forget(CallId),
     Export(CallId),
+}
+
+/// Events from here.
+pub(super) struct Submission {
+    pub(super) call: CallId,
+    pub(super) tips: Vec<Cid>,
+    pub(super) blocks: Arc<HashMap<Cid, Block>>,
+    /// Whether nothing of them is to be kept.
+    pub(super) trial: bool,
+    /// For how many documents it waited so far.
+    pub(super) met: usize,
 }
 
 impl Job {
     /// Who waits for it.
     pub(super) fn call(&self) -> Option<CallId> {
         match self {
-            Job::Arrived(_) => None,
-            Job::Submit(call, ..) | Job::Forget(call) | Job::Export(call) => Some(*call),
+            Job::Arrived(..) | Job::Restore(..) => None,
+            Job::Submit(Submission { call, .. }) | Job::Forget(call) | Job::Export(call) => {
+                Some(*call)
+            }
+        }
+    }
+
+    /// For how many documents it waited so far.
+    pub(super) fn met(&self) -> usize {
+        match self {
+            Job::Arrived(_, met) | Job::Restore(_, met) => *met,
+            Job::Submit(submission) => submission.met,
+            Job::Forget(_) | Job::Export(_) => 0,
+        }
+    }
+
+    /// Of what a stranger sent.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Job::Arrived(arrived, _) => arrived.bytes,
+            Job::Restore(stored, _) => stored.blocks.iter().map(|(_, bytes)| bytes.len()).sum(),
+            Job::Submit(_) | Job::Forget(_) | Job::Export(_) => 0,
         }
     }
 }
 
 fn is_unlinked(refusal: &Refusal) -> bool {
     matches!(*refusal.reason, Reason::Chain(ChainError::UnknownParent(_)))
-}
-
-fn no_version(stream: StreamId, commit: Cid) -> NodeError {
-    NodeError::CommitNotFound(Box::new(CommitId::new(stream, commit)))
 }
 
 impl Documents {
@@ -72,11 +130,9 @@ impl Documents {
             return false;
         }
         let open = Open {
-            view: None,
             doing: Doing::Opening,
-            jobs: VecDeque::new(),
-            hints: Vec::new(),
             used,
+            ..Open::default()
         };
         self.open.insert(stream, open);
         self.outputs.push_back(Output::Open(stream));
@@ -88,6 +144,8 @@ impl Documents {
             matches!(open.doing, Doing::Nothing)
                 && open.jobs.is_empty()
                 && !self.sync.is_busy(stream)
+                && !self.needs.waits(stream)
+                && self.needs.sought(stream).is_empty()
                 && self.calls_on(stream).next().is_none()
         };
         let oldest = self
@@ -105,6 +163,11 @@ impl Documents {
     pub(super) fn close(&mut self, stream: &StreamId) {
         self.open.remove(stream);
         self.sync.unwant(stream);
+        self.leave(stream);
+        // Nobody hears of its newest form any more.
+        if self.knowledge.library.has(&DocumentRef::Stream(*stream)) {
+            self.knowledge.library.remove(stream);
+        }
     }
 
     /// The store could not read a document. It can still be forgotten.
@@ -121,74 +184,81 @@ impl Documents {
         self.run(stream, now);
     }
 
-    pub(super) fn calls_on(&self, stream: &StreamId) -> impl Iterator<Item = CallId> {
-        let stream = *stream;
-        self.calls
-            .iter()
-            .filter(move |(_, call)| call.stream == stream)
-            .map(|(id, _)| *id)
-    }
-
-    pub(super) fn reply(&mut self, id: CallId, reply: Result<Reply, NodeError>) {
-        let Some(call) = self.calls.remove(&id) else {
-            return;
-        };
-        let output = match call.kind {
-            Kind::Follow => Output::End(id),
-            Kind::Load(_) | Kind::Job => Output::Reply(id, reply),
-        };
-        self.outputs.push_back(output);
-    }
-
     /// Does on a document whatever can be done now.
     pub(super) fn run(&mut self, stream: StreamId, now: Now) {
+        self.meet(&stream, now);
         self.answer_loads(&stream);
         while let Some(open) = self.open.get_mut(&stream) {
-            if !matches!(open.doing, Doing::Nothing) {
-                return;
+            match open.doing {
+                Doing::Nothing => {}
+                Doing::Lacking => return self.forget_anyway(stream, now),
+                _ => return,
             }
+            if self.is_asked_since(&stream) {
+                return self.note_asked(stream, now);
+            }
+            let Some(open) = self.open.get_mut(&stream) else {
+                return;
+            };
             match open.jobs.pop_front() {
                 Some(job) => self.perform(stream, job, now),
+                None if self.look_in_blocks(&stream) => {}
                 None => return self.rest(stream, now),
             }
         }
     }
 
-    pub(super) fn answer_loads(&mut self, stream: &StreamId) {
-        let Some(view) = self.view(stream).cloned() else {
+    /// What the disk has waits for another document; that does not keep it from being forgotten.
+    fn forget_anyway(&mut self, stream: StreamId, now: Now) {
+        let Some(open) = self.open.get_mut(&stream) else {
             return;
         };
-        let ready = |kind: Kind| match kind {
-            Kind::Load(None) => true,
-            Kind::Load(Some(commit)) => view.document.log().iter().any(|entry| entry.cid == commit),
-            Kind::Follow | Kind::Job => false,
+        let forget = |job: &Job| matches!(job, Job::Forget(_));
+        let Some(job) = open.jobs.iter().position(forget) else {
+            return;
         };
-        let ready: Vec<CallId> = self
-            .calls_on(stream)
-            .filter(|id| self.calls.get(id).is_some_and(|call| ready(call.kind)))
-            .collect();
-        for id in ready {
-            self.reply(id, Ok(Reply::View(view.clone())));
+        let Some(job) = open.jobs.remove(job) else {
+            return;
+        };
+        open.doing = Doing::Nothing;
+        self.leave(&stream);
+        self.perform(stream, job, now);
+    }
+
+    /// Someone asked for what was kept for others only: noted before they get it.
+    fn note_asked(&mut self, stream: StreamId, now: Now) {
+        if let Some(view) = self.view(&stream).cloned() {
+            let document = (Document::clone(&view.document), BTreeSet::new());
+            self.commit(stream, document, &HashMap::new(), Cause::Asked, now);
         }
     }
 
     /// Nothing is left to do: what is kept or waited for is wanted, the rest goes.
     fn rest(&mut self, stream: StreamId, now: Now) {
         let waited = self.calls_on(&stream).next().is_some();
+        let sought = self.needs.sought(&stream);
+        let newest = DocumentRef::Stream(stream);
         let Some(open) = self.open.get_mut(&stream) else {
             return;
         };
-        if open.view.is_none() && !waited {
+        let asked = open.view.as_ref().is_some_and(|view| view.record.asked);
+        let followed = asked
+            || waited
+            || sought.contains(&newest)
+            || (open.view.is_some() && self.knowledge.library.has(&newest));
+        if !followed && sought.is_empty() {
             self.close(&stream);
             return;
         }
         let hints = std::mem::take(&mut open.hints);
         let document = open.view.as_ref().map(|view| view.document.clone());
-        if !self.sync.wants(&stream) {
-            self.sync.want(stream, now.ticks);
-            if let Some(document) = document {
-                self.sync.hold(&stream, document);
-            }
+        let begins = !self.sync.wants(&stream);
+        match followed {
+            true => self.sync.want(stream, now.ticks),
+            false => self.sync.want_versions(stream),
+        }
+        if let Some(document) = document.filter(|_| begins) {
+            self.sync.hold(&stream, document);
         }
         for (tip, providers) in hints {
             self.sync.hear(&stream, tip, &providers, now.ticks);
@@ -202,15 +272,13 @@ impl Documents {
                 _ => None,
             });
         for commit in versions.collect::<Vec<_>>() {
-            self.sync.hear(&stream, commit, &[], now.ticks);
+            self.sync.seek(&stream, commit, &[], now.ticks);
         }
+        self.seek(&stream, now);
         self.sync.tick(now.ticks);
     }
 
     fn perform(&mut self, stream: StreamId, job: Job, now: Now) {
-        let Some(open) = self.open.get(&stream) else {
-            return;
-        };
         // What nobody waits for any more is not begun.
         if job
             .call()
@@ -218,20 +286,11 @@ impl Documents {
         {
             return;
         }
-        let held = open.view.clone();
         match job {
-            Job::Arrived(arrived) => self.judge_arrived(stream, held, *arrived, now),
-            Job::Submit(call, tips, blocks) => {
-                let document = held.as_ref().map(|view| &*view.document);
-                match judge::submitted(stream, document, &tips, &blocks, now.unix_ms) {
-                    Ok(Some(next)) => {
-                        self.commit(stream, held, next, &blocks, Cause::Submit(call), now)
-                    }
-                    Ok(None) => self.reply(call, Ok(Reply::Done)),
-                    Err(error) => self.reply(call, Err(error)),
-                }
-            }
-            Job::Export(call) => match held {
+            Job::Arrived(arrived, met) => self.judge_arrived(stream, *arrived, met, now),
+            Job::Submit(submission) => self.judge_submitted(stream, submission, now),
+            Job::Restore(stored, met) => self.restore(stream, *stored, met, now),
+            Job::Export(call) => match self.view(&stream).cloned() {
                 Some(view) => {
                     if self.calls.remove(&call).is_some() {
                         self.outputs
@@ -242,53 +301,135 @@ impl Documents {
             },
             Job::Forget(call) => {
                 if let Some(open) = self.open.get_mut(&stream) {
-                    open.doing = Doing::Forgetting(call);
-                    self.outputs
-                        .push_back(Output::Commit(stream, Change::Forget(stream)));
+                    open.doing = Doing::Weighing(call);
+                    self.outputs.push_back(Output::List);
                 }
             }
         }
     }
 
-    fn judge_arrived(
-        &mut self,
-        stream: StreamId,
-        held: Option<Arc<View>>,
-        arrived: Arrived,
-        now: Now,
-    ) {
-        let Arrived {
-            tip,
-            chain,
-            blocks,
-            incomplete,
-            ..
-        } = arrived;
+    fn judge_submitted(&mut self, stream: StreamId, submission: Submission, now: Now) {
+        let held = self.view(&stream).cloned();
+        let document = held.as_ref().map(|view| &*view.document);
+        let judged = judge::submitted(
+            &self.knowledge,
+            stream,
+            document,
+            &submission.tips,
+            &submission.blocks,
+            now.unix_ms,
+        );
+        let call = submission.call;
+        match judged {
+            Ok(_) if submission.trial => self.reply(call, Ok(Reply::Done)),
+            Ok(Some(next)) => {
+                let blocks = submission.blocks;
+                self.commit(stream, next, &blocks, Cause::Submit(call), now);
+            }
+            Ok(None) => match held.filter(|view| !view.record.asked) {
+                Some(view) => {
+                    let document = (Document::clone(&view.document), BTreeSet::new());
+                    let cause = Cause::Submit(call);
+                    self.commit(stream, document, &HashMap::new(), cause, now);
+                }
+                None => self.reply(call, Ok(Reply::Done)),
+            },
+            Err(NodeError::Refused(refusal)) => match refusal.wanted().copied() {
+                Some(wanted) => {
+                    let job = Job::Submit(Submission {
+                        met: submission.met.saturating_add(1),
+                        ..submission
+                    });
+                    self.wait_or_give_up(stream, job, wanted, now);
+                }
+                None => self.reply(call, Err(NodeError::Refused(refusal))),
+            },
+            Err(error) => self.reply(call, Err(error)),
+        }
+    }
+
+    /// Judges what the disk has.
+    pub(super) fn restore(&mut self, stream: StreamId, stored: Stored, met: usize, now: Now) {
+        let known = judge::stored(&self.knowledge, stored.clone(), now.unix_ms);
+        let Some(wanted) = known.lacks else {
+            return self.hold(stream, known);
+        };
+        if let Some(open) = self.open.get_mut(&stream) {
+            open.doing = Doing::Lacking;
+        }
+        let job = Job::Restore(Box::new(stored), met.saturating_add(1));
+        self.wait_or_give_up(stream, job, wanted, now);
+    }
+
+    /// Takes of what the disk has as much as can be judged.
+    pub(super) fn settle(&mut self, stream: StreamId, stored: Stored, now: Now) {
+        let known = judge::stored(&self.knowledge, stored, now.unix_ms);
+        self.hold(stream, known);
+    }
+
+    fn hold(&mut self, stream: StreamId, known: judge::Known) {
+        self.knowledge.library.take_used();
+        let Some(open) = self.open.get_mut(&stream) else {
+            return;
+        };
+        // What the disk lost may still be had from others.
+        open.hints
+            .extend(known.lost.into_iter().map(|tip| (tip, Vec::new())));
+        open.view = known.view.map(Arc::new);
+        if let Some(view) = open.view.clone() {
+            self.show(&view);
+        }
+    }
+
+    fn wait_or_give_up(&mut self, stream: StreamId, job: Job, wanted: DocumentRef, now: Now) {
+        if let Err((job, denied)) = self.wait(stream, job, wanted, now) {
+            let verdict = match denied {
+                Denied::Full => Verdict::Later,
+                Denied::Never => Verdict::Refused,
+            };
+            self.give_up(stream, job, wanted, verdict, now);
+        }
+    }
+
+    fn judge_arrived(&mut self, stream: StreamId, arrived: Arrived, met: usize, now: Now) {
+        let held = self.view(&stream).cloned();
+        let tip = arrived.tip;
+        let sought = DocumentRef::Commit(CommitId::new(stream, tip));
         let judged = judge::arrived(
+            &self.knowledge,
             held.as_ref().map(|view| &*view.document),
-            chain,
+            arrived.chain.clone(),
+            self.needs.seek(&sought).is_some(),
             now.unix_ms,
         );
         let known = held
             .as_ref()
             .is_some_and(|view| view.document.contains(&tip));
+        let wanted = judged.refusal.as_ref().and_then(Refusal::wanted).copied();
         let verdict = match &judged.refusal {
-            Some(_) if incomplete => Verdict::Later,
+            Some(_) if wanted.is_some() => Verdict::Waits,
+            Some(_) if arrived.incomplete => Verdict::Later,
             // It was linked to a branch that is gone since.
             Some(refusal) if is_unlinked(refusal) => Verdict::Later,
             None if known || judged.changed.is_some() => Verdict::Known,
             // Not valid, or one more branch that lost.
             _ => Verdict::Refused,
         };
+        if wanted.is_some() {
+            self.sync.judged(&stream, &tip, verdict, now.ticks);
+        }
         match judged.changed {
-            Some(next) => self.commit(
-                stream,
-                held,
-                next,
-                &blocks,
-                Cause::Tip(tip, judged.refusal, verdict),
-                now,
-            ),
+            Some(next) => {
+                let cause = match wanted {
+                    Some(_) => Cause::Part,
+                    None => Cause::Tip(tip, judged.refusal, verdict),
+                };
+                if let (None, Some(_), Some(open)) = (&held, wanted, self.open.get_mut(&stream)) {
+                    open.partial = true;
+                }
+                self.commit(stream, (next, judged.used), &arrived.blocks, cause, now);
+            }
+            None if wanted.is_some() => {}
             None => {
                 if held.is_none() && verdict == Verdict::Refused {
                     // Its init event is named by its id: nobody will ever have a valid one.
@@ -301,92 +442,9 @@ impl Documents {
                 self.judged(stream, tip, judged.refusal, verdict, now);
             }
         }
-    }
-
-    pub(super) fn loads_on(&self, stream: &StreamId) -> Vec<CallId> {
-        let loads = |id: &CallId| {
-            self.calls
-                .get(id)
-                .is_some_and(|call| matches!(call.kind, Kind::Load(_)))
-        };
-        self.calls_on(stream).filter(loads).collect()
-    }
-
-    pub(super) fn judged(
-        &mut self,
-        stream: StreamId,
-        tip: Cid,
-        refusal: Option<Refusal>,
-        verdict: Verdict,
-        now: Now,
-    ) {
-        self.sync.judged(&stream, &tip, verdict, now.ticks);
-        if verdict == Verdict::Later {
-            self.outputs.push_back(Output::Unhear(stream, tip));
-            return;
+        if let Some(wanted) = wanted {
+            let job = Job::Arrived(Box::new(arrived), met.saturating_add(1));
+            self.wait_or_give_up(stream, job, wanted, now);
         }
-        // Whoever waits for exactly this version need not wait any longer.
-        for id in self.calls_for_version(&stream, &tip) {
-            let error = match &refusal {
-                Some(refusal) => NodeError::Refused(refusal.clone()),
-                None => no_version(stream, tip),
-            };
-            self.reply(id, Err(error));
-        }
-    }
-
-    pub(super) fn tip_failed(&mut self, stream: StreamId, tip: Cid, failure: Failure) {
-        let error = |failure: &Failure| match failure {
-            Failure::Missing => None,
-            Failure::Chain(error) => Some(NodeError::Chain(error.clone())),
-            Failure::TooLarge => Some(NodeError::TooLarge(stream)),
-        };
-        if matches!(failure, Failure::Missing) {
-            self.outputs.push_back(Output::Unhear(stream, tip));
-        }
-        for id in self.calls_for_version(&stream, &tip) {
-            if let Some(error) = error(&failure) {
-                self.reply(id, Err(error));
-            }
-        }
-    }
-
-    fn calls_for_version(&self, stream: &StreamId, tip: &Cid) -> Vec<CallId> {
-        let waits = |id: &CallId| {
-            self.calls
-                .get(id)
-                .is_some_and(|call| call.kind == Kind::Load(Some(*tip)))
-        };
-        self.calls_on(stream).filter(waits).collect()
-    }
-
-    pub(super) fn show(&mut self, view: &Arc<View>) {
-        let stream = *view.document.stream();
-        let follows = |id: &CallId| {
-            self.calls
-                .get(id)
-                .is_some_and(|call| call.kind == Kind::Follow)
-        };
-        let followers: Vec<CallId> = self.calls_on(&stream).filter(follows).collect();
-        for id in followers {
-            self.outputs.push_back(Output::Show(id, view.clone()));
-        }
-    }
-
-    /// A call's time is over: says what it waited for.
-    pub(super) fn expire(&mut self, id: CallId, now: Now) {
-        let Some(call) = self.calls.get(&id) else {
-            return;
-        };
-        let stream = call.stream;
-        let held = self.view(&stream).is_some();
-        let error = match call.kind {
-            Kind::Load(Some(commit)) if held => no_version(stream, commit),
-            _ if self.sync.was_offered(&stream) => NodeError::Unavailable(stream),
-            _ if self.online => NodeError::NotFound(stream),
-            _ => NodeError::Offline(stream),
-        };
-        self.reply(id, Err(error));
-        self.run(stream, now);
     }
 }

@@ -109,10 +109,13 @@ impl Documents {
     }
 
     pub(super) fn fill_round(&mut self, read: Result<Vec<Record>, StoreError>, now: Now) {
-        self.strangers.listing = false;
+        if !std::mem::take(&mut self.strangers.listing) {
+            return;
+        }
         self.strangers.round_at = Some(now.ticks);
         match read {
             Ok(mut records) => {
+                records.retain(|record| record.asked);
                 records.sort_by_key(|record| std::cmp::Reverse(record.updated));
                 self.strangers.round = records
                     .into_iter()

@@ -46,6 +46,7 @@ macro_rules! store_conformance {
             forgetting_leaves_the_neighbours_in_key_order_alone
             a_block_two_documents_share_survives_forgetting_one
             a_forgotten_document_can_be_kept_again
+            answers_of_chains_are_kept_by_name_and_replaced
             everything_is_there_after_reopening
             a_forgotten_document_stays_forgotten_after_reopening
             a_damaged_block_is_not_passed_on
@@ -101,6 +102,8 @@ pub fn put(n: u32, blocks: impl IntoIterator<Item = u32>) -> Change {
         events: blocks.len() as u32,
         bytes: blocks.iter().map(|block| block.bytes().len() as u64).sum(),
         updated: 1_750_000_000_000 + u64::from(n),
+        asked: true,
+        needs: Vec::new(),
     };
     Change::Put { record, blocks }
 }
@@ -325,6 +328,30 @@ pub async fn a_forgotten_document_can_be_kept_again(fixture: impl Fixture) {
         .expect("forgotten");
     store.commit(put(1, 12..14)).await.expect("kept");
     assert_eq!(blocks_of(&store, 1, 0..20).await, Some(vec![12, 13]));
+}
+
+#[allow(missing_docs)]
+pub async fn answers_of_chains_are_kept_by_name_and_replaced(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    assert_eq!(store.answer("eip155:1/0x01").await, Ok(None));
+    for (name, bytes) in [
+        ("eip155:1/0x01", "one"),
+        ("eip155:1/0x02", "two"),
+        ("eip155:1/0x01", "three"),
+    ] {
+        let kept = store.keep_answer(name, bytes.into()).await;
+        assert_eq!(kept, Ok(()));
+    }
+    store.commit(Change::Forget(stream(1))).await.expect("done");
+    drop(store);
+    let store = fixture.open().await;
+    assert_eq!(
+        store.answer("eip155:1/0x01").await,
+        Ok(Some("three".into()))
+    );
+    assert_eq!(store.answer("eip155:1/0x02").await, Ok(Some("two".into())));
+    assert_eq!(store.answer("eip155:1/0x0").await, Ok(None));
+    assert_eq!(store.usage().await, Ok(Usage::default()));
 }
 
 #[allow(missing_docs)]

@@ -10,11 +10,13 @@ use ostrakon_protocol::block::Block;
 use ostrakon_protocol::id::StreamId;
 
 use super::{Change, Record, Store, StoreError, Stored, Usage};
+use crate::chains::kept::MAX_KEPT;
 
 /// A store in memory. Clones share what is kept, so a clone is what reopening is for the others.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     documents: Arc<Mutex<BTreeMap<StreamId, Kept>>>,
+    answers: Arc<Mutex<BTreeMap<String, Bytes>>>,
 }
 
 #[derive(Debug)]
@@ -29,6 +31,10 @@ impl Memory {
         self.documents
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answers(&self) -> MutexGuard<'_, BTreeMap<String, Bytes>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes the bytes of a block in every document that has it, as a failing disk would.
@@ -112,6 +118,19 @@ impl Store for Memory {
             .values()
             .map(|kept| kept.record.clone())
             .collect())
+    }
+
+    async fn answer(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.answers().get(name).cloned())
+    }
+
+    async fn keep_answer(&self, name: &str, bytes: Bytes) -> Result<(), StoreError> {
+        let mut answers = self.answers();
+        answers.insert(name.to_owned(), bytes);
+        while answers.len() > MAX_KEPT {
+            answers.pop_first();
+        }
+        Ok(())
     }
 
     async fn usage(&self) -> Result<Usage, StoreError> {

@@ -18,7 +18,7 @@ use ostrakon_protocol::block::Block;
 use ostrakon_protocol::id::StreamId;
 
 pub use memory::Memory;
-pub use record::{MAX_RECORD_TIPS, Record};
+pub use record::{MAX_RECORD_NEEDS, MAX_RECORD_TIPS, Record};
 
 /// A place to keep documents. Every backend passes the suite `store_conformance!`.
 ///
@@ -39,6 +39,14 @@ pub trait Store: 'static {
 
     /// The records of all documents, in no particular order.
     async fn records(&self) -> Result<Vec<Record>, StoreError>;
+
+    /// What a chain answered, under the name that was given to it.
+    async fn answer(&self, name: &str) -> Result<Option<Bytes>, StoreError>;
+
+    /// Keeps what a chain answered, in place of what was kept under this name before. At most
+    /// [`MAX_KEPT`](crate::chains::kept::MAX_KEPT) are kept; which of more go is the store's choice, for they can be asked for
+    /// again.
+    async fn keep_answer(&self, name: &str, bytes: Bytes) -> Result<(), StoreError>;
 
     /// How much is kept.
     async fn usage(&self) -> Result<Usage, StoreError>;

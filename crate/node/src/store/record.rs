@@ -1,7 +1,8 @@
 //! What is noted about a document beside its blocks.
 //!
 //! Whoever can write to the disk can write any record: it is decoded under the DAG-CBOR profile with
-//! [`MAX_RECORD_TIPS`], and nothing in it is believed before the document was verified from its blocks.
+//! [`MAX_RECORD_TIPS`] and [`MAX_RECORD_NEEDS`], and nothing in it is believed before the document was verified from its
+//! blocks.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,8 @@ use super::StoreError;
 
 /// Tips a record may hold.
 pub const MAX_RECORD_TIPS: usize = 64;
+/// Other documents a record may name.
+pub const MAX_RECORD_NEEDS: usize = 1024;
 /// The form that [`Record::to_bytes`] writes.
 const VERSION: u64 = 1;
 
@@ -30,6 +33,11 @@ pub struct Record {
     pub bytes: u64,
     /// When it last changed here, in unix milliseconds.
     pub updated: u64,
+    /// Whether someone here loaded, followed, imported or wrote it. Else it is kept because others cannot be judged
+    /// without it: a model, a schema, a related instance.
+    pub asked: bool,
+    /// The documents without which this one cannot be judged; at most [`MAX_RECORD_NEEDS`].
+    pub needs: Vec<StreamId>,
 }
 
 impl Record {
@@ -45,9 +53,12 @@ impl Record {
     /// [`StoreError::Corrupt`] if the values cannot be encoded.
     pub fn to_bytes(&self) -> Result<Vec<u8>, StoreError> {
         let tips = self.tips.iter().map(|tip| Ipld::Link(*tip)).collect();
+        let needs = self.needs.iter().map(|id| Ipld::Bytes(id.to_bytes()));
         let map = BTreeMap::from([
+            ("asked".to_owned(), Ipld::Bool(self.asked)),
             ("bytes".to_owned(), Ipld::Integer(self.bytes.into())),
             ("events".to_owned(), Ipld::Integer(self.events.into())),
+            ("needs".to_owned(), Ipld::List(needs.collect())),
             ("stream".to_owned(), Ipld::Bytes(self.stream.to_bytes())),
             ("tips".to_owned(), Ipld::List(tips)),
             ("updated".to_owned(), Ipld::Integer(self.updated.into())),
@@ -84,6 +95,9 @@ impl Record {
             _ => Err(corrupt()),
         });
         Ok(Record {
+            // Records were written without these before other documents were kept.
+            asked: !matches!(map.get("asked"), Some(Ipld::Bool(false))),
+            needs: needs(map.get("needs"))?,
             stream: StreamId::from_bytes(stream).map_err(|_| corrupt())?,
             tips: tips.collect::<Result<_, _>>()?,
             events: integer(&map, "events")?.try_into().map_err(|_| corrupt())?,
@@ -91,6 +105,19 @@ impl Record {
             updated: integer(&map, "updated")?,
         })
     }
+}
+
+fn needs(value: Option<&Ipld>) -> Result<Vec<StreamId>, StoreError> {
+    let list = match value {
+        None => return Ok(Vec::new()),
+        Some(Ipld::List(list)) if list.len() <= MAX_RECORD_NEEDS => list,
+        Some(_) => return Err(corrupt()),
+    };
+    let needs = list.iter().map(|id| match id {
+        Ipld::Bytes(id) => StreamId::from_bytes(id).map_err(|_| corrupt()),
+        _ => Err(corrupt()),
+    });
+    needs.collect()
 }
 
 fn integer(map: &BTreeMap<String, Ipld>, key: &str) -> Result<u64, StoreError> {
@@ -117,7 +144,21 @@ mod tests {
             events: 3,
             bytes: 1 << 40,
             updated: 1_750_000_000_000,
+            asked: false,
+            needs: vec![stream(8), stream(9)],
         }
+    }
+
+    #[test]
+    fn a_record_from_before_other_documents_were_kept_was_asked_for() {
+        let bytes = record().to_bytes().unwrap();
+        let Ipld::Map(mut map) = cbor::decode(&bytes).unwrap() else {
+            panic!("a record is a map")
+        };
+        map.remove("asked");
+        map.remove("needs");
+        let old = Record::from_bytes(&cbor::encode(&Ipld::Map(map)).unwrap()).unwrap();
+        assert_eq!((old.asked, old.needs.as_slice()), (true, &[][..]));
     }
 
     #[test]
@@ -155,6 +196,14 @@ mod tests {
     fn a_record_with_more_tips_than_any_document_has_is_refused() {
         let mut record = record();
         record.tips = vec![*block(1).cid(); MAX_RECORD_TIPS + 1];
+        let refused = Record::from_bytes(&record.to_bytes().unwrap()).unwrap_err();
+        assert_eq!(refused.code(), "store-corrupt");
+    }
+
+    #[test]
+    fn a_record_that_needs_too_many_is_refused() {
+        let mut record = record();
+        record.needs = vec![stream(1); MAX_RECORD_NEEDS + 1];
         let refused = Record::from_bytes(&record.to_bytes().unwrap()).unwrap_err();
         assert_eq!(refused.code(), "store-corrupt");
     }

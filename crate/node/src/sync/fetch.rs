@@ -26,6 +26,8 @@ pub struct Arrived {
     pub bytes: usize,
     /// Whether some block that may matter was not to be had: a refusal may be temporary.
     pub incomplete: bool,
+    /// Who had its blocks.
+    pub providers: Vec<PeerId>,
 }
 
 pub(super) enum Progress {
@@ -48,7 +50,7 @@ pub(super) struct Fetch {
 }
 
 /// Adds peers to those likely to have the blocks.
-pub(super) fn provide(known: &mut Vec<PeerId>, peers: &[PeerId]) {
+pub(crate) fn provide(known: &mut Vec<PeerId>, peers: &[PeerId]) {
     for peer in peers {
         if known.len() < MAX_PROVIDERS && !known.contains(peer) {
             known.push(*peer);
@@ -132,6 +134,7 @@ impl Fetch {
                     blocks: std::mem::take(&mut self.blocks),
                     bytes,
                     incomplete: self.incomplete,
+                    providers: std::mem::take(&mut self.providers),
                 }))
             }
             Err(_) if self.incomplete => Progress::Failed(Failure::Missing),

@@ -26,7 +26,8 @@ use ostrakon_protocol::document::Document;
 use ostrakon_protocol::id::StreamId;
 
 pub use fetch::Arrived;
-use fetch::{Fetch, Progress, provide};
+pub(crate) use fetch::provide;
+use fetch::{Fetch, Progress};
 pub(crate) use remembered::Remembered;
 
 /// Tips walked at once.
@@ -103,6 +104,8 @@ pub enum Verdict {
     Refused,
     /// It could not be judged or kept now.
     Later,
+    /// It waits for something else, and is judged again after that. Until then it is not fetched again.
+    Waits,
 }
 
 /// One fetch: of this document, this tip.
@@ -118,6 +121,8 @@ struct Want {
     ask_at: Option<Duration>,
     /// Whether anyone offered a tip.
     offered: bool,
+    /// Whether only certain versions matter: nobody is asked for tips, and none is heard.
+    quiet: bool,
 }
 
 struct Hint {
@@ -126,11 +131,15 @@ struct Hint {
 }
 
 impl Want {
+    fn ask(&mut self, at: Duration) {
+        self.ask_at = (!self.quiet).then_some(at);
+    }
+
     fn queue(&mut self, tip: Cid, peers: &[PeerId]) {
         let mut providers = Vec::new();
         provide(&mut providers, peers);
         let Some(first) = peers.first() else {
-            // Asked for here: one for each call, and calls are bounded.
+            // What the disk lost: bounded by what a record holds.
             return self.tips.push_front(Hint { tip, providers });
         };
         let theirs = |hint: &Hint| hint.providers.first() == Some(first);
@@ -174,10 +183,48 @@ impl Default for Sync {
 impl Sync {
     /// Starts to want a document; asks for it at once.
     pub fn want(&mut self, stream: StreamId, now: Duration) {
-        self.wants.entry(stream).or_insert_with(|| Want {
-            ask_at: Some(now),
+        let want = self.wants.entry(stream).or_insert_with(|| Want {
+            quiet: true,
             ..Want::default()
         });
+        if std::mem::take(&mut want.quiet) {
+            want.ask(now);
+        }
+    }
+
+    /// Starts to want some versions of a document, each of which is to be sought.
+    pub fn want_versions(&mut self, stream: StreamId) {
+        self.wants.entry(stream).or_insert_with(|| Want {
+            quiet: true,
+            ..Want::default()
+        });
+    }
+
+    /// Fetches a version of a wanted document that is wanted here, from these peers first.
+    pub fn seek(&mut self, stream: &StreamId, tip: Cid, providers: &[PeerId], now: Duration) {
+        let key = (*stream, tip);
+        let Some(want) = self.wants.get_mut(stream) else {
+            return;
+        };
+        let held = want.held.as_ref().is_some_and(|held| held.contains(&tip));
+        let known = held || want.tips.iter().any(|hint| hint.tip == tip);
+        if known || self.fetches.contains_key(&key) || self.refused.get(&key, now).is_some() {
+            return;
+        }
+        want.offered = true;
+        let mut hint = Hint {
+            tip,
+            providers: Vec::new(),
+        };
+        provide(&mut hint.providers, providers);
+        // One for each call or need, and these are bounded.
+        want.tips.push_front(hint);
+        self.start(now);
+    }
+
+    /// Forgets that a tip was refused.
+    pub fn reconsider(&mut self, stream: &StreamId, tip: &Cid) {
+        self.refused.remove(&(*stream, *tip));
     }
 
     /// Stops wanting a document.
@@ -248,20 +295,20 @@ impl Sync {
     /// The question could not be sent; it will be asked again.
     pub fn not_asked(&mut self, stream: &StreamId, now: Duration) {
         if let Some(want) = self.wants.get_mut(stream) {
-            want.ask_at = Some(now.saturating_add(FIRST_PAUSE));
+            want.ask(now.saturating_add(FIRST_PAUSE));
         }
     }
 
     /// Someone says that this is a tip of a wanted document. Peers likely to have its blocks come first in `providers`;
-    /// none means that it was asked for here.
+    /// none means that the disk says so.
     pub fn hear(&mut self, stream: &StreamId, tip: Cid, providers: &[PeerId], now: Duration) {
-        let Some(want) = self.wants.get_mut(stream) else {
+        let Some(want) = self.wants.get_mut(stream).filter(|want| !want.quiet) else {
             return;
         };
         want.offered = true;
         if let Some(held) = want.held.as_ref().filter(|held| held.contains(&tip)) {
             if *held.tip() == tip {
-                want.ask_at = Some(now.saturating_add(LONGEST_PAUSE));
+                want.ask(now.saturating_add(LONGEST_PAUSE));
             }
             return;
         }
@@ -319,10 +366,10 @@ impl Sync {
             Verdict::Known => {
                 if let Some(want) = self.wants.get_mut(stream) {
                     want.asks = 0;
-                    want.ask_at = Some(now.saturating_add(LONGEST_PAUSE));
+                    want.ask(now.saturating_add(LONGEST_PAUSE));
                 }
             }
-            Verdict::Refused => self.refuse(key, false, now),
+            Verdict::Refused | Verdict::Waits => self.refuse(key, false, now),
             Verdict::Later => {
                 self.refuse(key, true, now);
                 self.ask_later(stream, now);
@@ -337,7 +384,7 @@ impl Sync {
         self.refused.forget(|_, missing| *missing);
         for want in self.wants.values_mut() {
             want.asks = 0;
-            want.ask_at = Some(now);
+            want.ask(now);
         }
     }
 
@@ -385,7 +432,7 @@ impl Sync {
                 .saturating_mul(1 << want.asks.min(16))
                 .min(LONGEST_PAUSE);
             want.asks = want.asks.saturating_add(1);
-            want.ask_at = Some(now.saturating_add(pause));
+            want.ask(now.saturating_add(pause));
         }
     }
 

@@ -71,6 +71,10 @@ impl<K: Ord + Clone, V> Remembered<K, V> {
             .map(|entry| &entry.value)
     }
 
+    pub(crate) fn remove(&mut self, key: &K) {
+        self.entries.remove(key);
+    }
+
     pub(crate) fn forget(&mut self, which: impl Fn(&K, &V) -> bool) {
         self.entries.retain(|key, entry| !which(key, &entry.value));
     }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::channel::mpsc;
 use futures::{Stream, StreamExt};
 use libp2p::core::muxing::StreamMuxerBox;
@@ -94,6 +95,7 @@ pub async fn try_start<S: Store>(store: S, peers: &[&Running]) -> Result<Running
         peers: peers.iter().map(|peer| peer.address.clone()).collect(),
         listen: vec![address.clone()],
         agent: "ostrakon/test".to_owned(),
+        types: Arc::default(),
     };
     let (node, driver) = Node::start(config, around).await?;
     Ok(Running {
@@ -240,6 +242,15 @@ impl Store for Failing {
 
     async fn records(&self) -> Result<Vec<Record>, StoreError> {
         self.inner.records().await
+    }
+
+    async fn answer(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+        self.inner.answer(name).await
+    }
+
+    async fn keep_answer(&self, name: &str, bytes: Bytes) -> Result<(), StoreError> {
+        self.check()?;
+        self.inner.keep_answer(name, bytes).await
     }
 
     async fn usage(&self) -> Result<Usage, StoreError> {

@@ -18,7 +18,6 @@ impl Number {
             None => f64::NAN,
             Some(Ipld::Null | Ipld::Bool(false)) => 0.0,
             Some(Ipld::Bool(true)) => 1.0,
-            #[allow(clippy::cast_precision_loss)] // as JavaScript does
             Some(Ipld::Integer(number)) => *number as f64,
             Some(Ipld::Float(number)) => *number,
             Some(Ipld::String(text)) => of_text(text.trim_matches(super::is_js_space)),

@@ -67,6 +67,15 @@ impl Input {
         }
     }
 
+    /// What was kept of one before: its first bytes, and whether there were more.
+    pub fn kept(start: &[u8], cut: bool) -> Self {
+        let input = Self::new(start);
+        Self {
+            cut: input.cut || cut,
+            ..input
+        }
+    }
+
     /// The first bytes, at most [`MAX_INPUT`].
     pub fn start(&self) -> &[u8] {
         &self.start

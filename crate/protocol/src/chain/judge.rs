@@ -7,7 +7,7 @@ use crate::anchor::{AnchorError, Proof, Verdict};
 use crate::cacao::{CacaoError, Capability, Deed, Role};
 use crate::did::DidError;
 use crate::did::three_id::{Claim, ThreeIdError, Vouched};
-use crate::doctype::RuleError;
+use crate::doctype::{DocumentType, RuleError};
 use crate::event::{Data, Envelope, Event, Init, Time};
 use crate::jose::{JoseError, Signer, verify_envelopes};
 use crate::refusal::{Need, Reason};
@@ -195,10 +195,17 @@ pub(crate) fn begin(mut state: State, init: &Init, author: Option<&Author>) -> S
 }
 
 /// Notes a change in the log of the state to which it was applied.
-pub(crate) fn record(state: &mut State, data: &Data, author: Option<&Author>) {
-    state
-        .log
-        .push(entry(data.cid, Kind::Data, Some(data.prev), author));
+pub(crate) fn record(
+    state: &mut State,
+    data: &Data,
+    author: Option<&Author>,
+    rules: &dyn DocumentType,
+) {
+    let mut entry = entry(data.cid, Kind::Data, Some(data.prev), author);
+    if !rules.changes_are_signed() {
+        entry.signer = rules.signer(state).map(Arc::from);
+    }
+    state.log.push(entry);
 }
 
 fn entry(cid: Cid, kind: Kind, prev: Option<Cid>, author: Option<&Author>) -> LogEntry {

@@ -38,6 +38,7 @@ impl DocumentType for Caip10Link {
             signed: Signed::Genesis,
             anchored: false,
             proof: None,
+            model: None,
             log: Vec::new(),
         })
     }
@@ -81,6 +82,12 @@ impl DocumentType for Caip10Link {
 
     fn changes_are_signed(&self) -> bool {
         false
+    }
+
+    /// The account, whose proof was verified.
+    fn signer(&self, state: &State) -> Option<String> {
+        let (address, chain) = state.controller()?.split_once('@')?;
+        Some(format!("did:pkh:{chain}:{address}"))
     }
 }
 

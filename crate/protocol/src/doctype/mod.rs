@@ -4,6 +4,8 @@
 //! here, and that nobody added to [`Types`], is refused by name, never guessed at.
 
 mod caip10_link;
+mod model;
+mod model_instance;
 mod tile;
 
 use std::collections::BTreeMap;
@@ -11,10 +13,14 @@ use std::fmt;
 use std::panic::RefUnwindSafe;
 use std::sync::Arc;
 
+pub use model_instance::{InstanceError, MAX_INSTANCE_BYTES};
+
 use cid::Cid;
 
 use crate::event::{Data, Init};
+use crate::model::ModelError;
 use crate::refusal::Reason;
+use crate::schema::SchemaError;
 use crate::state::State;
 use crate::world::World;
 use crate::{StreamId, StreamType};
@@ -74,6 +80,15 @@ pub enum RuleError {
     /// The schema is not given by a CommitID.
     #[error("the schema is not given by a CommitID")]
     BadSchema,
+    /// What a model may not be.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// What an instance of a model may not be.
+    #[error(transparent)]
+    Instance(#[from] InstanceError),
+    /// The content breaks the schema, or that is none.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
 }
 
 impl RuleError {
@@ -94,6 +109,9 @@ impl RuleError {
             Self::WrongAccount { .. } => "wrong-account",
             Self::ProofTooOld => "proof-too-old",
             Self::BadSchema => "schema-not-a-commit",
+            Self::Model(error) => error.code(),
+            Self::Instance(error) => error.code(),
+            Self::Schema(error) => error.code(),
         }
     }
 }
@@ -135,6 +153,12 @@ pub trait DocumentType: fmt::Debug + Send + Sync + RefUnwindSafe {
     fn changes_are_signed(&self) -> bool {
         true
     }
+
+    /// The DID behind the newest change, where changes need not be signed and [`DocumentType::check`] verified who wrote it.
+    fn signer(&self, state: &State) -> Option<String> {
+        let _ = state;
+        None
+    }
 }
 
 /// The document types that are known.
@@ -161,6 +185,8 @@ impl Types {
         match kind {
             StreamType::TILE => Ok(Arc::new(tile::Tile)),
             StreamType::CAIP10_LINK => Ok(Arc::new(caip10_link::Caip10Link)),
+            StreamType::MODEL => Ok(Arc::new(model::ModelRules)),
+            StreamType::MODEL_INSTANCE => Ok(Arc::new(model_instance::ModelInstance)),
             other => (self.added.get(&other).cloned()).ok_or(Reason::UnsupportedType(other)),
         }
     }

@@ -1,11 +1,13 @@
 //! Tiles: any JSON, changed by patches, with a controller that can pass it on (CIP-8, as js-ceramic 6.11 judges it).
 
 use ipld_core::ipld::Ipld;
+use serde_json::Value;
 
 use super::{Around, DocumentType, RuleError, Written};
 use crate::event::{Data, Init, Map};
+use crate::json::to_json;
 use crate::patch::Content;
-use crate::refusal::{Need, Reason};
+use crate::refusal::Reason;
 use crate::state::{Next, Signed, State, field, truthy};
 use crate::{DocumentRef, StreamType};
 
@@ -33,6 +35,7 @@ impl DocumentType for Tile {
             signed,
             anchored: false,
             proof: None,
+            model: None,
             log: Vec::new(),
         })
     }
@@ -63,7 +66,7 @@ impl DocumentType for Tile {
     }
 
     fn check(&self, _: Written, state: &State, around: &Around) -> Result<(), Reason> {
-        check_schema(state.metadata(), around)
+        check_schema(state, around)
     }
 }
 
@@ -92,17 +95,19 @@ fn check_controllers(metadata: &Map, header: &Map) -> Result<(), Reason> {
     }
 }
 
-/// Content under a schema cannot be judged without it.
-fn check_schema(metadata: &Map, around: &Around) -> Result<(), Reason> {
-    match field(metadata, "schema").filter(|value| truthy(value)) {
-        None => Ok(()),
-        Some(Ipld::String(text)) => match text.parse() {
-            Ok(DocumentRef::Commit(commit)) => {
-                around.world.library.version(&commit)?;
-                Err(Need::document(DocumentRef::Commit(commit)).into())
-            }
-            _ => Err(RuleError::BadSchema.into()),
+/// The newest content is what the schema of the newest metadata demands; an anchor or a chain decides nothing here.
+fn check_schema(state: &State, around: &Around) -> Result<(), Reason> {
+    let Some(schema) = field(state.metadata(), "schema").filter(|value| truthy(value)) else {
+        return Ok(());
+    };
+    let commit = match schema {
+        Ipld::String(text) => match text.parse() {
+            Ok(DocumentRef::Commit(commit)) => commit,
+            _ => return Err(RuleError::BadSchema.into()),
         },
-        Some(_) => Err(RuleError::BadSchema.into()),
-    }
+        _ => return Err(RuleError::BadSchema.into()),
+    };
+    let schema = around.world.library.schema(&commit)?;
+    let content = state.content().map_or(Value::Null, to_json);
+    Ok(schema.validate(&content).map_err(RuleError::from)?)
 }

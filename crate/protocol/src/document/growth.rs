@@ -108,8 +108,9 @@ impl Document {
         let Event::Init(init) = link.event().map_err(refuse)? else {
             return Err(ChainError::WrongDocument(link.cid).into());
         };
-        let is_instance = stream.stream_type() == StreamType::MODEL_INSTANCE;
-        let model = init.header.model().filter(|_| is_instance);
+        let kind = stream.stream_type();
+        let has_model = kind == StreamType::MODEL_INSTANCE || kind == StreamType::MODEL;
+        let model = init.header.model().filter(|_| has_model);
         let author = match signature.filter(|_| rules.changes_are_signed()) {
             None => None,
             signature => {
@@ -266,7 +267,7 @@ impl Document {
                     world,
                 };
                 self.rules.check(Written::Data(&data), &state, &around)?;
-                judge::record(&mut state, &data, author.as_ref());
+                judge::record(&mut state, &data, author.as_ref(), &*self.rules);
                 if controller.as_deref() != state.controller() {
                     controller = state.controller().map(Arc::from);
                 }

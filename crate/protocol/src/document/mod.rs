@@ -21,7 +21,7 @@ mod tree;
 
 pub use branches::Lost;
 pub use judging::{Judging, judge_some};
-pub use offline::{hear_all, load_commit};
+pub use offline::{MAX_RELATED, MAX_RELATED_DEPTH, hear_all, load_commit, tips};
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ pub struct Heard {
 #[derive(Clone, Debug)]
 pub struct Document {
     stream: StreamId,
-    /// Of a model instance.
+    /// Of a model instance; of a model the metamodel. A capability can be for all documents of one model.
     model: Option<StreamId>,
     rules: Arc<dyn DocumentType>,
     tree: Tree,
@@ -144,7 +144,7 @@ impl Document {
                 }
                 (Event::Data(data), Some(state)) => {
                     self.rules.change(state, &data)?;
-                    judge::record(state, &data, author);
+                    judge::record(state, &data, author, &*self.rules);
                 }
                 (Event::Time(_), Some(state)) => {
                     state.anchor(link.cid, link.prev, node.time.clone());

@@ -202,8 +202,8 @@ impl<'a> Related<'a> {
     }
 }
 
-/// The events of a document on which no other one builds.
-fn tips(stream: &StreamId, blocks: &dyn Archive) -> Vec<Cid> {
+/// The events of a document on which no other one of these builds. Nothing of it was verified.
+pub fn tips(stream: &StreamId, blocks: &dyn Archive) -> Vec<Cid> {
     let mut events = BTreeSet::new();
     let mut before = BTreeSet::new();
     for cid in blocks.cids() {

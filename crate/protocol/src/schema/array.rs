@@ -13,7 +13,7 @@ type Compiled<T> = Result<T, SchemaError>;
 
 impl<'a> Compiler<'a> {
     pub(super) fn arrays(&mut self, it: &mut It<'a>, node: &mut Node) -> Compiled<()> {
-        let mut steps = Node::new();
+        let mut steps = Node::new(it.brief);
         for (key, limit) in [("maxItems", Limit::Max), ("minItems", Limit::Min)] {
             if let Some(bound) = number(it, key)? {
                 steps.push(Step::Count(limit, bound, key));
@@ -57,9 +57,7 @@ impl<'a> Compiler<'a> {
             if limits.iter().any(|key| it.schema.contains_key(*key))
                 && !it.schema.contains_key("contains")
             {
-                return Err(SchemaError::Strict(
-                    "a limit of contains without it".to_owned(),
-                ));
+                self.refuse("a limit of contains without it")?;
             }
             self.unevaluated_items(it, &mut steps)?;
         }
@@ -72,13 +70,13 @@ impl<'a> Compiler<'a> {
         let items = it.schema.get("items");
         if let Some(schema) = it.schema.get("additionalItems") {
             applicable(schema)?;
-            let Some(Value::Array(first)) = items else {
-                return Err(SchemaError::Strict(
-                    "additionalItems without a list of items".to_owned(),
-                ));
-            };
-            it.items = Items::All;
-            self.rest(it, schema, Some(first.len()), "additionalItems", steps)?;
+            match items {
+                Some(Value::Array(first)) => {
+                    it.items = Items::All;
+                    self.rest(it, schema, Some(first.len()), "additionalItems", steps)?;
+                }
+                _ => self.refuse("additionalItems without a list of items")?,
+            }
         }
         match items {
             None => Ok(()),
@@ -115,7 +113,7 @@ impl<'a> Compiler<'a> {
             it.items = self.slots().merge_items(&mut merges, from, to, false);
             if !merges.is_empty() {
                 steps.push(Step::All(Branch {
-                    node: Node::new(),
+                    node: Node::new(it.brief),
                     merges,
                 }));
             }
@@ -127,7 +125,8 @@ impl<'a> Compiler<'a> {
             }
         }
         if !compiled.is_empty() {
-            steps.push(Step::Tuple(compiled, keyword));
+            let flag = it.brief.then(|| self.slots().new_flag());
+            steps.push(Step::Tuple(compiled, keyword, flag));
         }
         Ok(())
     }
@@ -158,14 +157,12 @@ impl<'a> Compiler<'a> {
         applicable(schema)?;
         let (min, max) = (limits.0.unwrap_or(1.0), limits.1);
         if max.is_none() && min == 0.0 {
-            return Err(SchemaError::Strict(
-                "contains with a minimum of 0 is ignored".to_owned(),
-            ));
+            return self.refuse("contains with a minimum of 0 is ignored");
         }
         if max.is_some_and(|max| min > max) {
-            return Err(SchemaError::Strict(
-                "minContains is above maxContains".to_owned(),
-            ));
+            self.refuse("minContains is above maxContains")?;
+            steps.push(Step::Never("contains"));
+            return Ok(());
         }
         if self.allows_all(schema)? {
             steps.push(Step::Count(Limit::Min, min, "contains"));

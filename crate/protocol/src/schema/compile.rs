@@ -22,6 +22,8 @@ const NAMELESS: &str = "ostrakon-nameless-schema";
 
 pub(super) struct Compiler<'a> {
     pub draft: Draft,
+    /// Whether unknown keywords and the like are refused, as they are unless somebody asks otherwise.
+    refuses: bool,
     pub program: Program,
     pub names: BTreeMap<String, Name>,
     pub envs: Vec<Env<'a>>,
@@ -34,6 +36,8 @@ pub(super) struct Compiler<'a> {
     subschemas: usize,
     depth: usize,
     work: usize,
+    /// What patterns may still cost while compiling.
+    pub pattern_work: u64,
 }
 
 /// A subschema that is being compiled, and what is known around it.
@@ -48,6 +52,8 @@ pub(super) struct It<'a> {
     pub top: bool,
     /// The types that the value can have by what was stated so far.
     pub types: Types,
+    /// Whether only the verdict counts.
+    pub brief: bool,
     /// Which set of defined properties is meant.
     pub defined: usize,
     pub props: Props,
@@ -59,6 +65,8 @@ pub(super) struct It<'a> {
 pub(super) enum To {
     /// To the same value.
     Value,
+    /// To the same value, where it need not hold.
+    Aside,
     /// To the same value, from a reference.
     Referrer,
     /// To a part of it.
@@ -71,9 +79,10 @@ type Compiled<T> = Result<T, SchemaError>;
 
 impl<'a> Compiler<'a> {
     /// A compiler that knows the meta-schemas of the draft.
-    pub fn new(draft: Draft) -> Compiled<Self> {
+    pub fn new(draft: Draft, refuses: bool) -> Compiled<Self> {
         let mut compiler = Self {
             draft,
+            refuses,
             program: Program::default(),
             names: BTreeMap::new(),
             envs: Vec::new(),
@@ -85,6 +94,7 @@ impl<'a> Compiler<'a> {
             subschemas: 0,
             depth: 0,
             work: 0,
+            pattern_work: super::regex::MAX_PATTERN_WORK,
         };
         for document in meta_documents(draft) {
             compiler.add_root(document, "", true)?;
@@ -139,7 +149,7 @@ impl<'a> Compiler<'a> {
         self.meta = meta || outer_meta;
         self.running.push(id);
 
-        let mut body = Node::new();
+        let mut body = Node::default();
         let mut evaluated = Evaluated::default();
         match schema {
             Value::Object(map) => {
@@ -151,6 +161,7 @@ impl<'a> Compiler<'a> {
                     base,
                     top: true,
                     types: Types::NONE,
+                    brief: false,
                     defined: self.new_defined(),
                     props: Props::Unset,
                     items: Items::Unset,
@@ -161,7 +172,7 @@ impl<'a> Compiler<'a> {
                     items: it.items,
                 };
             }
-            other => body.extend(self.odd_schema(other)?),
+            other => body.steps.extend(self.odd_schema(other)?),
         }
 
         self.running.pop();
@@ -172,6 +183,7 @@ impl<'a> Compiler<'a> {
                 body,
                 props_slots: slots.props,
                 items_slots: slots.items,
+                flag_slots: slots.flags,
                 evaluated,
             };
         }
@@ -192,10 +204,9 @@ impl<'a> Compiler<'a> {
             it.defined = self.new_defined();
         }
         let Value::Object(map) = schema else {
-            return Ok((
-                self.odd_schema(schema)?.into_iter().collect(),
-                Evaluated::default(),
-            ));
+            let mut node = Node::new(it.brief);
+            node.steps.extend(self.odd_schema(schema)?);
+            return Ok((node, Evaluated::default()));
         };
         let mut inner = It {
             schema: map,
@@ -205,10 +216,11 @@ impl<'a> Compiler<'a> {
             base: it.base.clone(),
             top: false,
             types: match to {
-                To::Value => it.types,
+                To::Value | To::Aside => it.types,
                 To::Name => Types::STRING,
                 To::Part | To::Referrer => Types::NONE,
             },
+            brief: it.brief || to == To::Aside,
             defined: it.defined,
             props: Props::Unset,
             items: Items::Unset,
@@ -231,6 +243,7 @@ impl<'a> Compiler<'a> {
         self.count()?;
         match schema {
             Value::Bool(false) => Ok(Some(Step::Never("false schema"))),
+            _ if !self.refuses => Ok(None),
             Value::String(text) if !text.is_empty() => {
                 Err(SchemaError::UnknownKeyword("0".to_owned()))
             }
@@ -255,7 +268,7 @@ impl<'a> Compiler<'a> {
     fn object_schema(&mut self, it: &mut It<'a>) -> Compiled<Node> {
         self.check_known(it.schema)?;
         if !self.has_rules(it.schema, None) {
-            return Ok(Node::new());
+            return Ok(Node::new(it.brief));
         }
         if !it.top
             && let Some(id) = it
@@ -269,11 +282,9 @@ impl<'a> Compiler<'a> {
         if it.schema.get("$async").is_some_and(truthy) {
             return Err(SchemaError::Misused("an asynchronous schema"));
         }
-        let mut node = Node::new();
+        let mut node = Node::new(it.brief);
         let types = schema_types(it.schema)?;
-        if !types.is_empty() {
-            node.push(Step::Types(types));
-        }
+        let stated = (!types.is_empty()).then_some(Step::Types(types));
         if it.schema.get("$ref").is_some_and(truthy) && !self.has_rules(it.schema, Some("$ref")) {
             self.reference(it, &mut node)?;
             return Ok(node);
@@ -281,7 +292,19 @@ impl<'a> Compiler<'a> {
         if self.strict() {
             self.check_types(it, types)?;
         }
-        self.general(it, &mut node)?;
+        let mut general = Node::new(it.brief);
+        self.general(it, &mut general)?;
+        if it.brief {
+            // Ajv notes a wrong type, and still goes through these.
+            node.push(Step::All(Branch {
+                node: general,
+                merges: Vec::new(),
+            }));
+            node.steps.extend(stated);
+        } else {
+            node.steps.extend(stated);
+            node.steps.extend(general.steps);
+        }
         self.numbers(it, &mut node)?;
         self.strings(it, &mut node)?;
         self.arrays(it, &mut node)?;
@@ -291,7 +314,7 @@ impl<'a> Compiler<'a> {
 
     /// Whether Ajv's whole strict mode applies.
     pub fn strict(&self) -> bool {
-        self.draft == Draft::Draft2020 && !self.meta
+        self.refuses && self.draft == Draft::Draft2020 && !self.meta
     }
 
     /// Whether Ajv keeps track of what is evaluated.
@@ -299,7 +322,22 @@ impl<'a> Compiler<'a> {
         self.draft == Draft::Draft2020
     }
 
+    pub fn refuses(&self) -> bool {
+        self.refuses
+    }
+
+    /// Refuses what the strict mode of both drafts does.
+    pub fn refuse(&self, text: &str) -> Compiled<()> {
+        match self.refuses {
+            true => Err(SchemaError::Strict(text.to_owned())),
+            false => Ok(()),
+        }
+    }
+
     fn check_known(&self, schema: &Map<String, Value>) -> Compiled<()> {
+        if !self.refuses {
+            return Ok(());
+        }
         match schema
             .keys()
             .find(|key| rules::keyword(self.draft, key) == Keyword::Unknown)
@@ -323,13 +361,14 @@ impl<'a> Compiler<'a> {
                 self.check_known(map)?;
                 Ok(!self.has_rules(map, None))
             }
+            Value::Null => Err(SchemaError::Misused("null is no schema")),
+            _ if !self.refuses => Ok(true),
             Value::Array(list) if !list.is_empty() => {
                 Err(SchemaError::UnknownKeyword("0".to_owned()))
             }
             Value::String(text) if !text.is_empty() => {
                 Err(SchemaError::UnknownKeyword("0".to_owned()))
             }
-            Value::Null => Err(SchemaError::Misused("null is no schema")),
             _ => Ok(true),
         }
     }
@@ -372,7 +411,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn numbers(&mut self, it: &mut It<'a>, node: &mut Node) -> Compiled<()> {
-        let mut steps = Node::new();
+        let mut steps = Node::new(it.brief);
         for (key, limit) in [
             ("maximum", Limit::Max),
             ("minimum", Limit::Min),
@@ -396,7 +435,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn strings(&mut self, it: &mut It<'a>, node: &mut Node) -> Compiled<()> {
-        let mut steps = Node::new();
+        let mut steps = Node::new(it.brief);
         for (key, limit) in [("maxLength", Limit::Max), ("minLength", Limit::Min)] {
             if let Some(bound) = number(it, key)? {
                 steps.push(Step::Length(limit, bound, key));
@@ -430,7 +469,8 @@ impl<'a> Compiler<'a> {
                 Some(format) if format.has_order() => {
                     steps.push(Step::FormatLimit(format, bound, limit.to_owned(), key));
                 }
-                _ => return Err(SchemaError::Misused("values of this format have no order")),
+                None => {}
+                Some(_) => return Err(SchemaError::Misused("values of this format have no order")),
             }
         }
         when(Types::STRING, steps, node);
@@ -449,9 +489,10 @@ impl<'a> Compiler<'a> {
             return Ok(None);
         }
         let format = format::Format::named(name);
-        format
-            .map(Some)
-            .ok_or_else(|| SchemaError::UnknownFormat(name.to_owned()))
+        match format {
+            None if self.refuses => Err(SchemaError::UnknownFormat(name.to_owned())),
+            format => Ok(format),
+        }
     }
 
     pub fn pattern(&mut self, text: &str) -> Compiled<PatternId> {
@@ -606,7 +647,7 @@ impl<'a> Compiler<'a> {
 
 /// Adds the steps for values of a type, if there are any.
 pub(super) fn when(types: Types, steps: Node, node: &mut Node) {
-    if !steps.is_empty() {
+    if !steps.steps.is_empty() {
         node.push(Step::When(types, steps));
     }
 }
@@ -685,8 +726,8 @@ pub(super) fn dialect(schema: &Value, draft: Draft) -> Compiled<Option<&str>> {
     }
 }
 
-/// Refuses a schema that is too large or too deep.
-pub(super) fn measure(schema: &Value) -> Compiled<()> {
+/// What a schema measures; one that is too large or too deep is refused.
+pub(super) fn measure(schema: &Value) -> Compiled<usize> {
     fn size(value: &Value, depth: usize, left: &mut usize) -> Compiled<()> {
         let depth = depth.checked_sub(1).ok_or(SchemaError::TooDeep)?;
         let mut take = |bytes: usize| -> Compiled<()> {
@@ -710,5 +751,6 @@ pub(super) fn measure(schema: &Value) -> Compiled<()> {
         }
     }
     let mut left = MAX_SCHEMA_SIZE;
-    size(schema, MAX_SCHEMA_DEPTH.saturating_mul(2), &mut left)
+    size(schema, MAX_SCHEMA_DEPTH.saturating_mul(2), &mut left)?;
+    Ok(MAX_SCHEMA_SIZE.saturating_sub(left))
 }

@@ -27,6 +27,7 @@ pub(super) fn run(
         work: MAX_SCHEMA_WORK,
         pattern_work: super::regex::fuel(),
         depth: MAX_CONTENT_DEPTH,
+        leaves: false,
         fault: "",
         path: Vec::new(),
     };
@@ -44,6 +45,50 @@ pub(super) fn run(
     })
 }
 
+/// A verdict of several. Ajv looks at all of them, so that it can report each error, or stops at the first that does not hold.
+/// Which of the two it does shows where one of them never ends.
+struct All {
+    holds: bool,
+    brief: bool,
+    fault: Option<(&'static str, Vec<String>)>,
+}
+
+impl All {
+    fn new(brief: bool) -> Self {
+        Self {
+            holds: true,
+            brief,
+            fault: None,
+        }
+    }
+
+    /// One more; whether to go on.
+    fn and(&mut self, judge: &mut Judge, holds: bool) -> bool {
+        if !holds && self.holds {
+            self.holds = false;
+            self.fault = Some((judge.fault, std::mem::take(&mut judge.path)));
+        }
+        self.holds || !self.brief
+    }
+
+    /// One more, of a part of the value.
+    fn under(&mut self, judge: &mut Judge, holds: bool, part: &str) -> bool {
+        if !holds && self.holds {
+            judge.path.push(part.to_owned());
+        }
+        self.and(judge, holds)
+    }
+
+    fn verdict(self, judge: &mut Judge) -> Verdict {
+        if let Some((fault, path)) = self.fault {
+            (judge.fault, judge.path) = (fault, path);
+        }
+        Ok(self.holds)
+    }
+}
+
+/// Where Ajv stops early, it has variables that are not set if there was nothing to judge, and then skips the rest of the
+/// keywords for that type of value without an error. `leaves` says so; the variables live as long as a call.
 struct Judge<'p> {
     program: &'p Program,
     /// What the names of `$dynamicRef` mean by now.
@@ -53,6 +98,7 @@ struct Judge<'p> {
     work: u64,
     pattern_work: u64,
     depth: usize,
+    leaves: bool,
     /// The keyword that was broken last, and where, innermost step first.
     fault: &'static str,
     path: Vec<String>,
@@ -67,6 +113,7 @@ impl<'p> Judge<'p> {
         let mut frame = Frame {
             props: vec![SeenProps::Unset; function.props_slots],
             items: vec![SeenItems::Unset; function.items_slots],
+            flags: vec![false; function.flag_slots],
         };
         let verdict = self.node(&function.body, given, &mut frame)?;
         self.returned = (
@@ -76,32 +123,38 @@ impl<'p> Judge<'p> {
         Ok(verdict)
     }
 
+    /// Whether all steps of a subschema hold.
     fn node(&mut self, node: &'p Node, given: Given, frame: &mut Frame) -> Verdict {
         self.depth = self.depth.checked_sub(1).ok_or(SchemaError::TooMuchWork)?;
-        let mut verdict = true;
-        for step in node {
+        let verdict = self.steps(node, given, frame);
+        self.depth = self.depth.saturating_add(1);
+        verdict
+    }
+
+    fn steps(&mut self, node: &'p Node, given: Given, frame: &mut Frame) -> Verdict {
+        let mut all = All::new(node.brief);
+        for step in &node.steps {
             self.spend(1)?;
-            if !self.step(step, given, frame)? {
-                verdict = false;
+            let holds = self.step(step, given, frame, node.brief)?;
+            if !all.and(self, holds) || std::mem::take(&mut self.leaves) {
                 break;
             }
         }
-        self.depth = self.depth.saturating_add(1);
-        Ok(verdict)
+        all.verdict(self)
     }
 
-    fn step(&mut self, step: &'p Step, given: Given, frame: &mut Frame) -> Verdict {
+    fn step(&mut self, step: &'p Step, given: Given, frame: &mut Frame, brief: bool) -> Verdict {
         match step {
             Step::When(types, node) => match has_type(given, *types) {
-                true => self.node(node, given, frame),
+                true => self.steps(node, given, frame),
                 false => Ok(true),
             },
             Step::All(branch) => {
-                if !self.node(&branch.node, given, frame)? {
-                    return Ok(false);
+                let holds = self.node(&branch.node, given, frame)?;
+                if holds || !brief {
+                    frame.apply(&branch.merges, &self.returned);
                 }
-                frame.apply(&branch.merges, &self.returned);
-                Ok(true)
+                Ok(holds)
             }
             Step::Call { function, merges } => {
                 if !self.call(*function, given)? {
@@ -110,7 +163,7 @@ impl<'p> Judge<'p> {
                 frame.apply(merges, &self.returned);
                 Ok(true)
             }
-            Step::Not(_) | Step::Any(_) | Step::ExactlyOne(_) | Step::If { .. } => {
+            Step::Not(_) | Step::Any(..) | Step::ExactlyOne(_) | Step::If { .. } => {
                 self.logic(step, given, frame)
             }
             Step::CallDynamic {
@@ -130,6 +183,8 @@ impl<'p> Judge<'p> {
                     return Ok(false);
                 }
                 frame.apply(merges, &self.returned);
+                // Ajv hides the outcome from itself here, and skips what follows.
+                self.leaves = brief;
                 Ok(true)
             }
             Step::Anchor(name, function) => {
@@ -153,8 +208,8 @@ impl<'p> Judge<'p> {
                 self.broken(keyword)
             }
             step => match given {
-                Some(Value::Object(map)) => self.object(step, map, given, frame),
-                Some(Value::Array(list)) => self.array(step, list, frame),
+                Some(Value::Object(map)) => self.object(step, map, given, frame, brief),
+                Some(Value::Array(list)) => self.array(step, list, frame, brief),
                 Some(Value::String(text)) => self.string(step, text),
                 Some(Value::Number(number)) => {
                     self.number(step, number.as_f64().unwrap_or_default())
@@ -170,22 +225,15 @@ impl<'p> Judge<'p> {
                 true => self.broken("not"),
                 false => Ok(true),
             },
-            Step::Any(branches) => {
+            Step::Any(branches, all_count) => {
                 let mut verdict = false;
-                let track = branches.iter().any(|branch| !branch.merges.is_empty());
-                for branch in branches {
-                    if self.branch(branch, given, frame)? {
-                        verdict = true;
-                        if !track {
-                            break;
-                        }
+                for (index, branch) in branches.iter().enumerate() {
+                    if verdict && index > *all_count {
+                        break;
                     }
+                    verdict |= self.branch(branch, given, frame)?;
                 }
-                if verdict {
-                    Ok(true)
-                } else {
-                    self.broken("anyOf")
-                }
+                self.hold(verdict, "anyOf")
             }
             Step::ExactlyOne(branches) => {
                 let mut verdict = false;
@@ -234,7 +282,9 @@ impl<'p> Judge<'p> {
         map: &Map<String, Value>,
         given: Given,
         frame: &mut Frame,
+        brief: bool,
     ) -> Verdict {
+        let mut all = All::new(brief);
         match step {
             Step::Size(limit, bound, keyword) => {
                 self.hold(limit.allows(map.len() as f64, *bound), keyword)
@@ -243,22 +293,31 @@ impl<'p> Judge<'p> {
                 self.spend(keys.len() as u64)?;
                 self.hold(keys.iter().all(|key| has(map, key)), keyword)
             }
-            Step::Names(node) => {
+            Step::Names(node, flag) => {
                 for key in map.keys() {
-                    if !self.node(node, Some(&Value::String(key.clone())), frame)? {
-                        return self.broken("propertyNames");
+                    let mut holds = self.node(node, Some(&Value::String(key.clone())), frame)?;
+                    if !holds {
+                        holds = self.broken("propertyNames")?;
+                    }
+                    self.set(frame, *flag, holds);
+                    if !all.and(self, holds) {
+                        break;
                     }
                 }
-                Ok(true)
+                self.leaves = all.holds && flag.is_some_and(|flag| !frame.flag(flag));
+                all.verdict(self)
             }
             Step::Properties(properties) => {
                 self.spend(properties.len() as u64)?;
                 for (key, node) in properties {
-                    if has(map, key) && !self.node(node, map.get(key), frame)? {
-                        return self.under(key);
+                    if has(map, key) {
+                        let holds = self.node(node, map.get(key), frame)?;
+                        if !all.under(self, holds, key) {
+                            break;
+                        }
                     }
                 }
-                Ok(true)
+                all.verdict(self)
             }
             Step::Additional {
                 properties,
@@ -270,11 +329,12 @@ impl<'p> Judge<'p> {
                     if properties.contains(key) || self.any_matches(patterns, key)? {
                         continue;
                     }
-                    if !self.part(schema, Some(value), frame, "additionalProperties")? {
-                        return self.under(key);
+                    let holds = self.part(schema, Some(value), frame, "additionalProperties")?;
+                    if !all.under(self, holds, key) {
+                        break;
                     }
                 }
-                Ok(true)
+                all.verdict(self)
             }
             Step::PatternProperties {
                 noted,
@@ -288,15 +348,16 @@ impl<'p> Judge<'p> {
                         if !self.matches(*pattern, key)? {
                             continue;
                         }
-                        if !self.node(node, Some(value), frame)? {
-                            return self.under(key);
-                        }
+                        let holds = self.node(node, Some(value), frame)?;
                         if let Some(slot) = noted {
                             frame.note(*slot, key)?;
                         }
+                        if !all.under(self, holds, key) {
+                            return all.verdict(self);
+                        }
                     }
                 }
-                Ok(true)
+                all.verdict(self)
             }
             Step::DependentRequired(dependencies) => {
                 for (key, required) in dependencies {
@@ -309,11 +370,14 @@ impl<'p> Judge<'p> {
             }
             Step::DependentSchemas(dependencies) => {
                 for (key, branch) in dependencies {
-                    if has(map, key) && !self.branch(branch, given, frame)? {
-                        return Ok(false);
+                    if has(map, key) {
+                        let holds = self.branch(branch, given, frame)?;
+                        if !all.and(self, holds) {
+                            break;
+                        }
                     }
                 }
-                Ok(true)
+                all.verdict(self)
             }
             Step::UnevaluatedProperties { evaluated, schema } => {
                 let seen = match evaluated {
@@ -326,17 +390,22 @@ impl<'p> Judge<'p> {
                         Props::These(keys) => keys.contains(key),
                         _ => seen.has(key),
                     };
-                    if !known && !self.part(schema, Some(value), frame, "unevaluatedProperties")? {
-                        return self.under(key);
+                    if !known {
+                        let holds =
+                            self.part(schema, Some(value), frame, "unevaluatedProperties")?;
+                        if !all.under(self, holds, key) {
+                            break;
+                        }
                     }
                 }
-                Ok(true)
+                all.verdict(self)
             }
             _ => Ok(true),
         }
     }
 
-    fn array(&mut self, step: &'p Step, list: &[Value], frame: &mut Frame) -> Verdict {
+    fn array(&mut self, step: &'p Step, list: &[Value], frame: &mut Frame, brief: bool) -> Verdict {
+        let mut all = All::new(brief);
         match step {
             Step::Count(limit, bound, keyword) => {
                 self.hold(limit.allows(list.len() as f64, *bound), keyword)
@@ -355,23 +424,29 @@ impl<'p> Judge<'p> {
                 };
                 self.hold(distinct, "uniqueItems")
             }
-            Step::Tuple(schemas, keyword) => {
+            Step::Tuple(schemas, keyword, flag) => {
                 for (index, node) in schemas {
-                    if let Some(item) = list.get(*index)
-                        && !self.part(node, Some(item), frame, keyword)?
-                    {
-                        return self.under(&index.to_string());
+                    if let Some(item) = list.get(*index) {
+                        let holds = self.part(node, Some(item), frame, keyword)?;
+                        self.set(frame, *flag, holds);
+                        if !all.under(self, holds, &index.to_string()) {
+                            break;
+                        }
+                    } else if flag.is_some_and(|flag| !frame.flag(flag)) {
+                        self.leaves = true;
+                        break;
                     }
                 }
-                Ok(true)
+                all.verdict(self)
             }
             Step::Each(from, node, keyword) => {
                 for (index, item) in list.iter().enumerate().skip(*from) {
-                    if !self.part(node, Some(item), frame, keyword)? {
-                        return self.under(&index.to_string());
+                    let holds = self.part(node, Some(item), frame, keyword)?;
+                    if !all.under(self, holds, &index.to_string()) {
+                        break;
                     }
                 }
-                Ok(true)
+                all.verdict(self)
             }
             Step::Contains { schema, min, max } => {
                 let mut count = 0.0;
@@ -395,19 +470,21 @@ impl<'p> Judge<'p> {
                     SeenItems::First(count) => count,
                     // And `true` counts as 1, but is no index.
                     SeenItems::All if list.len() > 1 => {
-                        if !self.part(schema, None, frame, "unevaluatedItems")? {
-                            return Ok(false);
+                        let holds = self.part(schema, None, frame, "unevaluatedItems")?;
+                        if !all.and(self, holds) {
+                            return all.verdict(self);
                         }
                         2
                     }
                     SeenItems::All => return Ok(true),
                 };
                 for (index, item) in list.iter().enumerate().skip(from) {
-                    if !self.part(schema, Some(item), frame, "unevaluatedItems")? {
-                        return self.under(&index.to_string());
+                    let holds = self.part(schema, Some(item), frame, "unevaluatedItems")?;
+                    if !all.under(self, holds, &index.to_string()) {
+                        break;
                     }
                 }
-                Ok(true)
+                all.verdict(self)
             }
             _ => Ok(true),
         }
@@ -459,7 +536,7 @@ impl<'p> Judge<'p> {
         frame: &mut Frame,
         keyword: &'static str,
     ) -> Verdict {
-        if let [Step::Never(_)] = node.as_slice() {
+        if let [Step::Never(_)] = node.steps.as_slice() {
             return self.broken(keyword);
         }
         self.node(node, given, frame)
@@ -495,9 +572,10 @@ impl<'p> Judge<'p> {
         Ok(false)
     }
 
-    fn under(&mut self, step: &str) -> Verdict {
-        self.path.push(step.to_owned());
-        Ok(false)
+    fn set(&mut self, frame: &mut Frame, flag: Option<usize>, value: bool) {
+        if let Some(flag) = flag {
+            frame.set_flag(flag, value);
+        }
     }
 
     fn spend(&mut self, work: u64) -> Result<(), SchemaError> {

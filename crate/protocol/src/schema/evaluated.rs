@@ -54,12 +54,19 @@ pub(super) enum Merge {
 pub(super) struct Slots {
     pub props: usize,
     pub items: usize,
+    pub flags: usize,
 }
 
 impl Slots {
     pub fn new_props(&mut self) -> usize {
         let slot = self.props;
         self.props = slot.saturating_add(1);
+        slot
+    }
+
+    pub fn new_flag(&mut self) -> usize {
+        let slot = self.flags;
+        self.flags = slot.saturating_add(1);
         slot
     }
 
@@ -199,6 +206,7 @@ impl SeenItems {
 pub(super) struct Frame {
     pub props: Vec<SeenProps>,
     pub items: Vec<SeenItems>,
+    pub flags: Vec<bool>,
 }
 
 impl Frame {
@@ -218,6 +226,16 @@ impl Frame {
             Items::First(count) => SeenItems::First(count),
             Items::Slot(slot) => self.items.get(slot).copied().unwrap_or_default(),
         }
+    }
+
+    pub fn set_flag(&mut self, slot: usize, value: bool) {
+        if let Some(flag) = self.flags.get_mut(slot) {
+            *flag = value;
+        }
+    }
+
+    pub fn flag(&self, slot: usize) -> bool {
+        self.flags.get(slot).copied().unwrap_or(true)
     }
 
     /// Notes that a property is evaluated; Ajv fails where nothing was noted before.

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::SchemaError;
 use super::compile::{Compiler, It, To};
+use super::evaluated::{Items, Props};
 use super::step::{Branch, FunctionId, Node, Step};
 
 type Compiled<T> = Result<T, SchemaError>;
@@ -32,7 +33,7 @@ impl<'a> Compiler<'a> {
             if self.allows_all(inner)? {
                 node.push(Step::Never("not"));
             } else {
-                node.push(Step::Not(self.verdict(it, inner, To::Value)?));
+                node.push(Step::Not(self.verdict(it, inner, To::Aside)?));
             }
         }
         if let Some(branches) = schema.get("anyOf") {
@@ -43,7 +44,7 @@ impl<'a> Compiler<'a> {
             for inner in list_or_empty(branches, "oneOf must be a list")? {
                 compiled.push(if self.allows_all(inner)? {
                     Branch {
-                        node: Node::new(),
+                        node: Node::new(it.brief),
                         merges: Vec::new(),
                     }
                 } else {
@@ -79,12 +80,16 @@ impl<'a> Compiler<'a> {
             return Ok(());
         }
         let mut compiled = Vec::new();
+        let mut all_count = 0usize;
         for inner in branches {
             let (node, evaluated) = self.subschema(it, inner, To::Value)?;
+            if self.tracks() && (it.props != Props::All || it.items != Items::All) {
+                all_count = all_count.saturating_add(1);
+            }
             let merges = self.merge(it, evaluated, true);
             compiled.push(Branch { node, merges });
         }
-        node.push(Step::Any(compiled));
+        node.push(Step::Any(compiled, all_count));
         Ok(())
     }
 
@@ -94,18 +99,17 @@ impl<'a> Compiler<'a> {
             it.schema.get("then"),
             it.schema.get("else"),
         );
-        let strict = |text: &str| Err(SchemaError::Strict(text.to_owned()));
         for clause in [condition, then, otherwise].into_iter().flatten() {
             applicable(clause)?;
         }
         let Some(condition) = condition else {
             return match then.or(otherwise) {
-                Some(_) => strict("then or else without if"),
+                Some(_) => self.refuse("then or else without if"),
                 None => Ok(()),
             };
         };
         if then.is_none() && otherwise.is_none() {
-            return strict("if without then and else");
+            return self.refuse("if without then and else");
         }
         let clause = |this: &Self, schema: Option<&'a Value>| -> Compiled<Option<&'a Value>> {
             match schema {
@@ -117,7 +121,7 @@ impl<'a> Compiler<'a> {
         if then.is_none() && otherwise.is_none() {
             return Ok(());
         }
-        let (inner, evaluated) = self.subschema(it, condition, To::Value)?;
+        let (inner, evaluated) = self.subschema(it, condition, To::Aside)?;
         let merges = self.merge(it, evaluated, false);
         let condition = Branch {
             node: inner,
@@ -153,9 +157,7 @@ impl<'a> Compiler<'a> {
             None => {}
             Some(Value::Bool(true)) => self.anchor(it, "", node)?,
             Some(Value::Bool(false)) => {
-                return Err(SchemaError::Strict(
-                    "$recursiveAnchor: false is ignored".to_owned(),
-                ));
+                self.refuse("$recursiveAnchor: false is ignored")?;
             }
             Some(_) => {
                 return Err(SchemaError::Misused(

@@ -137,6 +137,7 @@ impl SchemaError {
 pub struct Schema {
     program: Program,
     start: FunctionId,
+    size: usize,
 }
 
 impl Schema {
@@ -145,12 +146,27 @@ impl Schema {
     /// # Errors
     /// Where Ajv refuses it, and beyond the bounds above.
     pub fn compile(schema: &Value, draft: Draft) -> Result<Self, SchemaError> {
+        Self::compile_as(schema, draft, true)
+    }
+
+    /// Compiles a schema without strict mode: unknown keywords and formats say nothing, and types need not be stated. For
+    /// schemas that are not tiles or models.
+    ///
+    /// # Errors
+    /// Where Ajv refuses it with `strict: false`, and beyond the bounds above.
+    pub fn compile_leniently(schema: &Value, draft: Draft) -> Result<Self, SchemaError> {
+        Self::compile_as(schema, draft, false)
+    }
+
+    fn compile_as(schema: &Value, draft: Draft, strict: bool) -> Result<Self, SchemaError> {
         Self::check(schema, draft)?;
-        let mut compiler = Compiler::new(draft)?;
+        let size = compile::measure(schema)?;
+        let mut compiler = Compiler::new(draft, strict)?;
         let start = compiler.compile(schema)?;
         Ok(Self {
             program: compiler.program,
             start,
+            size,
         })
     }
 
@@ -172,6 +188,11 @@ impl Schema {
             }
             verdict => verdict,
         }
+    }
+
+    /// What the schema measures, as [`MAX_SCHEMA_SIZE`] counts.
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     /// Judges a value.

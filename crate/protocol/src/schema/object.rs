@@ -16,7 +16,7 @@ type Compiled<T> = Result<T, SchemaError>;
 
 impl<'a> Compiler<'a> {
     pub(super) fn objects(&mut self, it: &mut It<'a>, node: &mut Node) -> Compiled<()> {
-        let mut steps = Node::new();
+        let mut steps = Node::new(it.brief);
         for (key, limit) in [("maxProperties", Limit::Max), ("minProperties", Limit::Min)] {
             if let Some(bound) = number(it, key)? {
                 steps.push(Step::Size(limit, bound, key));
@@ -26,7 +26,9 @@ impl<'a> Compiler<'a> {
         if let Some(schema) = it.schema.get("propertyNames") {
             applicable(schema)?;
             if !self.allows_all(schema)? {
-                steps.push(Step::Names(self.verdict(it, schema, To::Name)?));
+                let node = self.verdict(it, schema, To::Name)?;
+                let flag = it.brief.then(|| self.slots().new_flag());
+                steps.push(Step::Names(node, flag));
             }
         }
         self.additional(it, &mut steps)?;
@@ -144,7 +146,7 @@ impl<'a> Compiler<'a> {
                     .merge_props(&mut merges, Props::These(all), &it.props.clone(), false);
             if !merges.is_empty() {
                 steps.push(Step::All(Branch {
-                    node: Node::new(),
+                    node: Node::new(it.brief),
                     merges,
                 }));
             }
@@ -198,7 +200,7 @@ impl<'a> Compiler<'a> {
             self.check_no_property_matches(it, pattern)?;
             let id = self.pattern(pattern)?;
             let node = if self.allows_all(schema)? {
-                Node::new()
+                Node::new(it.brief)
             } else {
                 self.verdict(it, schema, To::Part)?
             };
@@ -217,13 +219,12 @@ impl<'a> Compiler<'a> {
         let Some(properties) = it.schema.get("properties").and_then(Value::as_object) else {
             return Ok(());
         };
-        if properties.is_empty() {
+        if properties.is_empty() || !self.refuses() {
             return Ok(());
         }
         let pattern = Pattern::plain(pattern)?;
         for key in properties.keys() {
-            self.spend(key.len())?;
-            if pattern.matches(key, &mut super::regex::fuel())? {
+            if pattern.matches(key, &mut self.pattern_work)? {
                 return Err(SchemaError::Strict(format!(
                     "the property {key:?} matches a pattern as well"
                 )));

@@ -71,7 +71,7 @@ pub(super) fn meta_schema(draft: Draft, id: &str) -> Option<&'static Schema> {
             .iter()
             .filter_map(|document| {
                 let id = uri::normal(document.get("$id")?.as_str()?).to_owned();
-                let mut compiler = Compiler::new(draft).ok()?;
+                let mut compiler = Compiler::new(draft, true).ok()?;
                 let env = match compiler.names.get(&id)? {
                     Name::Root(env) => *env,
                     Name::Alias(_) => return None,
@@ -82,6 +82,7 @@ pub(super) fn meta_schema(draft: Draft, id: &str) -> Option<&'static Schema> {
                     Schema {
                         program: compiler.program,
                         start,
+                        size: 0,
                     },
                 ))
             })

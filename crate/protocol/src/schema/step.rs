@@ -25,11 +25,30 @@ pub(super) struct Function {
     pub body: Node,
     pub props_slots: usize,
     pub items_slots: usize,
+    pub flag_slots: usize,
     pub evaluated: Evaluated,
 }
 
 /// A subschema: all its steps must hold.
-pub(super) type Node = Vec<Step>;
+#[derive(Debug, Default)]
+pub(super) struct Node {
+    pub steps: Vec<Step>,
+    /// Whether Ajv stops at the first step that does not hold, as it does where only the verdict counts.
+    pub brief: bool,
+}
+
+impl Node {
+    pub fn new(brief: bool) -> Self {
+        Self {
+            steps: Vec::new(),
+            brief,
+        }
+    }
+
+    pub fn push(&mut self, step: Step) {
+        self.steps.push(step);
+    }
+}
 
 /// A subschema and what follows for the properties and items that count as evaluated when it holds.
 #[derive(Debug)]
@@ -67,7 +86,8 @@ pub(super) enum Step {
     When(Types, Node),
     OneOf(Vec<Value>, &'static str),
     Not(Node),
-    Any(Vec<Branch>),
+    /// One of them at least. From the number on, none is looked at that cannot change the outcome.
+    Any(Vec<Branch>, usize),
     ExactlyOne(Vec<Branch>),
     All(Branch),
     If {
@@ -100,7 +120,8 @@ pub(super) enum Step {
 
     Size(Limit, f64, &'static str),
     Required(Vec<String>, &'static str),
-    Names(Node),
+    /// With the variable that says that there was one; see [`Judge`](super::evaluate).
+    Names(Node, Option<usize>),
     Properties(Vec<(String, Node)>),
     PatternProperties {
         /// The variable that notes what matched, and what it starts with.
@@ -122,7 +143,8 @@ pub(super) enum Step {
 
     Count(Limit, f64, &'static str),
     Unique(Types),
-    Tuple(Vec<(usize, Node)>, &'static str),
+    /// The items at these places, with such a variable, too.
+    Tuple(Vec<(usize, Node)>, &'static str, Option<usize>),
     /// Each item from an index on.
     Each(usize, Node, &'static str),
     Contains {

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test uses a part
 
 pub mod case;
+pub mod models;
 pub mod session;
 pub mod three_id;
 pub mod world;

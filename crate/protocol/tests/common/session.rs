@@ -139,7 +139,7 @@ impl Account {
         self.sign(payload, capability)
     }
 
-    fn sign(&mut self, payload: Block, capability: Option<Cid>) -> Cid {
+    pub fn sign(&mut self, payload: Block, capability: Option<Cid>) -> Cid {
         let mut header = json!({ "alg": "EdDSA", "kid": self.session() });
         if let Some(capability) = capability {
             header["cap"] = format!("ipfs://{capability}").into();

@@ -1,6 +1,7 @@
 //! Sets of characters.
 
 use super::super::format::is_space;
+use super::category;
 
 /// A set of characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,24 +29,26 @@ pub(super) enum Property {
     Lowercase,
     Uppercase,
     WhiteSpace,
-    Number,
-    Control,
+    Assigned,
+    /// One of these general categories; a bit for each.
+    Category(u32),
 }
 
 impl Property {
-    /// The property that `\p{…}` means.
+    /// The property that `\p{…}` means, if it is known here.
     pub fn named(name: &str) -> Option<Self> {
-        let category = ["General_Category=", "gc="]
-            .iter()
-            .find_map(|prefix| name.strip_prefix(prefix));
-        match category.unwrap_or(name) {
-            "N" | "Number" => return Some(Self::Number),
-            "Cc" | "Control" | "cntrl" => return Some(Self::Control),
-            _ if category.is_some() => return None,
-            _ => {}
+        let category = name
+            .strip_prefix("General_Category=")
+            .or_else(|| name.strip_prefix("gc="));
+        if let Some(set) = category::named(category.unwrap_or(name)) {
+            return Some(Self::Category(set));
+        }
+        if category.is_some() {
+            return None;
         }
         Some(match name {
             "Any" => Self::Any,
+            "Assigned" => Self::Assigned,
             "ASCII" => Self::Ascii,
             "ASCII_Hex_Digit" | "AHex" => Self::AsciiHexDigit,
             "Alphabetic" | "Alpha" => Self::Alphabetic,
@@ -57,19 +60,23 @@ impl Property {
     }
 
     fn has(self, code: u32) -> bool {
+        match self {
+            Self::Any => return true,
+            Self::Category(set) => return category::of(code) & set != 0,
+            Self::Assigned => return category::of(code) & category::UNASSIGNED == 0,
+            _ => {}
+        }
         let Some(c) = char::from_u32(code) else {
-            return self == Self::Any;
+            return false;
         };
         match self {
-            Self::Any => true,
             Self::Ascii => c.is_ascii(),
             Self::AsciiHexDigit => c.is_ascii_hexdigit(),
             Self::Alphabetic => c.is_alphabetic(),
             Self::Lowercase => c.is_lowercase(),
             Self::Uppercase => c.is_uppercase(),
             Self::WhiteSpace => c.is_whitespace(),
-            Self::Number => c.is_numeric(),
-            Self::Control => c.is_control(),
+            _ => false,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! one way after the other like any backtracking engine, but remembers the places where it failed, so that the time is linear
 //! in the text unless there are back references; and all of it is counted against [`MAX_PATTERN_WORK`].
 
+mod category;
 mod class;
 mod parse;
 mod program;

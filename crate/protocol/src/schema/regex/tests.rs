@@ -97,3 +97,27 @@ fn a_pattern_that_backtracks_without_end_is_stopped_or_linear() {
         Err(SchemaError::TooMuchWork)
     );
 }
+
+#[test]
+fn categories_are_those_of_unicode() {
+    let sets = ["Cn", "N", "Cc", "L", "Lu", "Ll", "Z"].map(|name| category::named(name).unwrap());
+    for c in (0..=0x10_ffff).filter_map(char::from_u32) {
+        let category = category::of(u32::from(c));
+        let [unassigned, number, control, letter, upper, lower, space] =
+            sets.map(|set| category & set != 0);
+        if unassigned {
+            continue;
+        }
+        assert_eq!(number, c.is_numeric(), "{c:?}");
+        assert_eq!(control, c.is_control(), "{c:?}");
+        assert!(!letter || c.is_alphabetic(), "{c:?}");
+        assert!(!upper || c.is_uppercase(), "{c:?}");
+        assert!(!lower || c.is_lowercase(), "{c:?}");
+        assert!(!space || c.is_whitespace(), "{c:?}");
+    }
+    assert!(matches(
+        "^\\p{L}\\p{P}\\p{Sc}\\p{digit}\\P{Letter}$",
+        "ß!€৪ "
+    ));
+    assert!(matches("^\\p{Mn}$", "\u{301}") && matches("^\\p{Cn}$", "\u{378}"));
+}

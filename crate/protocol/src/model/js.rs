@@ -1,0 +1,156 @@
+//! What JavaScript makes of a value where js-ceramic leans on its conversions.
+
+use ipld_core::ipld::Ipld;
+
+use crate::state::truthy;
+
+/// Every JavaScript object seems to have these keys.
+const INHERITED: [&str; 12] = [
+    "__defineGetter__",
+    "__defineSetter__",
+    "__lookupGetter__",
+    "__lookupSetter__",
+    "__proto__",
+    "constructor",
+    "hasOwnProperty",
+    "isPrototypeOf",
+    "propertyIsEnumerable",
+    "toLocaleString",
+    "toString",
+    "valueOf",
+];
+
+/// Whether an object that lacks this key has it all the same, from its prototype.
+pub(crate) fn is_inherited(key: &str) -> bool {
+    INHERITED.contains(&key)
+}
+
+/// `value ? String(value) : ''`
+pub(crate) fn text_or_nothing(value: Option<&Ipld>) -> String {
+    let value = value.filter(|value| truthy(value));
+    value.map(text).unwrap_or_default()
+}
+
+/// `String(value)`. Content nests no deeper than [`crate::patch::MAX_CONTENT_DEPTH`].
+pub(crate) fn text(value: &Ipld) -> String {
+    let listed = |texts: Vec<String>| texts.join(",");
+    match value {
+        Ipld::Null => "null".to_owned(),
+        Ipld::Bool(bool) => bool.to_string(),
+        Ipld::Integer(integer) => integer.to_string(),
+        Ipld::Float(float) => number_text(*float),
+        Ipld::String(text) => text.clone(),
+        Ipld::Bytes(bytes) => listed(bytes.iter().map(u8::to_string).collect()),
+        Ipld::List(list) => {
+            let item = |item: &Ipld| match item {
+                Ipld::Null => String::new(),
+                item => text(item),
+            };
+            listed(list.iter().map(item).collect())
+        }
+        Ipld::Map(_) => "[object Object]".to_owned(),
+        Ipld::Link(cid) => cid.to_string(),
+    }
+}
+
+/// ECMA-262, Number::toString: the shortest digits, with an exponent from 1e21 on and below 1e-6.
+pub(crate) fn number_text(float: f64) -> String {
+    if float == 0.0 {
+        return "0".to_owned();
+    }
+    if !float.is_finite() {
+        let text = float.to_string();
+        return text.replace("inf", "Infinity");
+    }
+    let shortest = format!("{:e}", float.abs());
+    let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let sign = if float < 0.0 { "-" } else { "" };
+    let text = match exponent {
+        // Rust writes all digits of a number without an exponent, and never more than it needs.
+        -6..=20 => float.abs().to_string(),
+        ..-6 => format!("{digits}e{exponent}"),
+        _ => format!("{digits}e+{exponent}"),
+    };
+    format!("{sign}{text}")
+}
+
+/// `Number(value)`, for comparisons: not a number where JavaScript has none either.
+pub(crate) fn number(value: &Ipld) -> f64 {
+    match value {
+        Ipld::Integer(integer) => *integer as f64,
+        Ipld::Float(float) => *float,
+        Ipld::Bool(bool) => f64::from(u8::from(*bool)),
+        Ipld::Null => 0.0,
+        other => match text(other).trim() {
+            "" => 0.0,
+            text if text.bytes().all(|byte| b"0123456789.eE+-".contains(&byte)) => {
+                text.parse().unwrap_or(f64::NAN)
+            }
+            _ => f64::NAN,
+        },
+    }
+}
+
+/// `a === b`: objects are never the same, as they come from different documents.
+pub(crate) fn same(a: &Ipld, b: &Ipld) -> bool {
+    match (a, b) {
+        (Ipld::Null, Ipld::Null) => true,
+        (Ipld::Bool(a), Ipld::Bool(b)) => a == b,
+        (Ipld::String(a), Ipld::String(b)) => a == b,
+        (Ipld::Integer(a), Ipld::Integer(b)) => a == b,
+        (Ipld::Integer(_) | Ipld::Float(_), Ipld::Integer(_) | Ipld::Float(_)) => {
+            number(a) == number(b)
+        }
+        _ => false,
+    }
+}
+
+/// `value.length`; not a number of what has none.
+pub(crate) fn length(value: &Ipld) -> f64 {
+    match value {
+        Ipld::String(text) => text.encode_utf16().count() as f64,
+        Ipld::List(list) => list.len() as f64,
+        Ipld::Bytes(bytes) => bytes.len() as f64,
+        _ => f64::NAN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_in_javascript() {
+        for (float, text) in [
+            (0.1, "0.1"),
+            (-1.5, "-1.5"),
+            (1e20, "100000000000000000000"),
+            (1e21, "1e+21"),
+            (1.5e300, "1.5e+300"),
+            (0.000001, "0.000001"),
+            (0.0000015, "0.0000015"),
+            (1e-7, "1e-7"),
+            (-0.0, "0"),
+            (5e-324, "5e-324"),
+            (9_007_199_254_740_993.0, "9007199254740992"),
+        ] {
+            assert_eq!(number_text(float), text);
+        }
+    }
+
+    #[test]
+    fn falsy_values_become_nothing_and_lists_are_joined() {
+        let list = Ipld::List(vec![1.into(), Ipld::Null, Ipld::List(vec!["b".into()])]);
+        assert_eq!(text_or_nothing(Some(&list)), "1,,b");
+        for falsy in [Ipld::Null, false.into(), 0.into(), "".into()] {
+            assert_eq!(text_or_nothing(Some(&falsy)), "");
+        }
+        assert_eq!(text_or_nothing(None), "");
+        assert_eq!(text_or_nothing(Some(&true.into())), "true");
+        assert_eq!(
+            text_or_nothing(Some(&Ipld::Map(Default::default()))),
+            "[object Object]"
+        );
+    }
+}
