@@ -215,7 +215,7 @@ fn a_document_of_a_type_nobody_can_verify_yet_is_refused_by_name() {
     run(async {
         let node = start_empty(&[]).await;
         let author = Author::new(1);
-        let other = StreamId::new(StreamType::MODEL_INSTANCE, author.tip);
+        let other = StreamId::new(StreamType::UNLOADABLE, author.tip);
         let refused = node
             .node
             .submit(other, author.tip, author.all())
@@ -394,7 +394,7 @@ fn an_archive_names_no_document_by_a_type_its_init_cannot_have() {
             .import_car(&car::write(&[*instance.cid()], [&instance]))
             .await
             .unwrap_err();
-        assert_eq!(refused.code(), "unsupported-type", "{refused}");
+        assert_eq!(refused.code(), "needs-document", "{refused}");
     });
 }
 
