@@ -52,11 +52,29 @@ export async function serve(root, { port = 0, pages = {}, headers = {} } = {}) {
     server.listen(port, '127.0.0.1', resolve)
   })
   return {
+    /** Changes what a path answers. */
+    page: (path, answer) => void (pages[path] = answer),
     url: `http://127.0.0.1:${server.address().port}`,
     close: () =>
       new Promise((resolve) => {
         server.close(resolve)
         server.closeAllConnections()
       }),
+  }
+}
+
+/** A page that is a JSON-RPC node: `answer(method, params)` gives the result. `asked` gathers the methods. */
+export function rpc(answer, asked = []) {
+  return (request, response) => {
+    if (request.method !== 'POST') return false
+    let text = ''
+    request.on('data', (data) => (text += data))
+    request.on('end', () => {
+      const { id, method, params } = JSON.parse(text)
+      asked.push(method)
+      response.setHeader('content-type', 'application/json')
+      response.end(JSON.stringify({ jsonrpc: '2.0', id, result: answer(method, params) }))
+    })
+    return true
   }
 }

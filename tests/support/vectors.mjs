@@ -1,18 +1,32 @@
-// Real documents for tests, from tests/vectors/doc-chains.json, as CARv1 files.
+// Real documents for tests, from tests/vectors, as CARv1 files.
 
 import { readFileSync } from 'node:fs'
 
-const { cases } = JSON.parse(readFileSync(new URL('../vectors/doc-chains.json', import.meta.url), 'utf8'))
+const read = (name) => JSON.parse(readFileSync(new URL(`../vectors/${name}.json`, import.meta.url), 'utf8'))
+const files = {}
 
 /**
- * A document by the name of its case: `id`, `log` (CIDs of its events, first to last), `content` (newest) and
- * `car(length)`, a CAR of all blocks whose root is the tip after `length` events (default: all).
+ * A document by the name of its case, of doc-chains.json or another file: `id`, `log` (CIDs of its events, first to last), `content` (newest) and
+ * `car(length)`, a CAR of all blocks whose root is the tip after `length` events (default: what was announced).
  */
-export function documentOf(name) {
-  const { streamId, blocks, expected } = cases.find((one) => one.name === name)
+export function documentOf(name, file = 'doc-chains') {
+  const { cases } = (files[file] ??= read(file))
+  const { streamId, tips, blocks, expected } = cases.find((one) => one.name === name)
   const { state } = expected.lenient
   const log = state.log.map(({ cid }) => cid)
-  return { id: streamId, log, content: (state.next ?? state).content, car: (length = log.length) => car([log[length - 1]], blocks) }
+  return { id: streamId, log, content: (state.next ?? state).content, car: (length) => car(length === undefined ? tips : [log[length - 1]], blocks) }
+}
+
+/**
+ * What a real node of a chain answered, as a function of method and params; `change` may falsify a result. A question that
+ * was not recorded has the answer `null`, as of a node that knows no such thing.
+ */
+export function recordedChain(chain, change = (method, result) => result) {
+  const recorded = (files['eth-anchor'] ??= read('eth-anchor')).rpcRecordings[chain]
+  return (method, params) => {
+    const found = recorded.find((one) => one.method === method && JSON.stringify(one.params) === JSON.stringify(params))
+    return change(method, found?.result ?? null)
+  }
 }
 
 /** A CAR of `blocks` (CID to base64). */

@@ -18,7 +18,7 @@ const TELL_MS = 12_000
 const session = new Session()
 const offers = new Offers(byId('offers'))
 const kept = new Kept(byId('kept'), { forget, export: exportCar })
-const peerList = new Peers(byId('peers'))
+const peerList = new Peers(byId('peers'), () => session.askWallet())
 const field = byId('ref') as HTMLInputElement
 const stage = byId('stage')
 
@@ -67,6 +67,7 @@ function paint(): void {
   paintLists()
   setText(byId('network'), devnet ? `network ${devnet.network}` : '')
   peerList.show(node)
+  peerList.wallet(session.wallet)
 }
 
 function paintLists(): void {

@@ -3,7 +3,7 @@
  * answers looks again and again whether the devnet is back, perhaps under another address.
  */
 
-import { createNode, type Node, type Status } from 'ostrakon'
+import { type ChainOptions, createNode, type Eip1193Provider, type Node, type Status } from 'ostrakon'
 
 export interface Offer {
   id: string
@@ -14,6 +14,8 @@ export interface Offer {
 export interface Devnet {
   network: string
   peers: string[]
+  /** Where blockchains can be asked, by their CAIP-2 names. */
+  chains: Record<string, ChainOptions>
   documents: Offer[]
   /** The last list that was heard, because the devnet does not answer now. */
   old: boolean
@@ -21,6 +23,9 @@ export interface Devnet {
 
 /** How the page stands to the network, in the one word the page is coloured by. */
 export type Standing = 'starting' | 'failed' | 'connecting' | 'online' | 'offline'
+
+/** As wallets' extensions put it into the page. */
+const wallet = (globalThis as { ethereum?: Eip1193Provider }).ethereum
 
 const DEFAULT_NETWORK = 'local-1'
 const LOOK_AGAIN_MS = 3000
@@ -45,6 +50,20 @@ export class Session {
   #patient = true
   #looking = false
   #lookedAt = Date.now()
+  #asksWallet = false
+
+  /** Whether there is a wallet, and whether it may be asked. */
+  get wallet(): 'none' | 'there' | 'asked' {
+    return wallet ? (this.#asksWallet ? 'asked' : 'there') : 'none'
+  }
+
+  /** Lets the node ask the user's wallet about anchors, now and after it was made anew. */
+  askWallet(): void {
+    if (!wallet) return
+    this.#asksWallet = true
+    this.node?.chains.useWallet(wallet)
+    this.changed()
+  }
 
   get status(): Status | undefined {
     return this.node?.status
@@ -80,7 +99,8 @@ export class Session {
   async #makeNode(): Promise<void> {
     const network = this.devnet?.network ?? DEFAULT_NETWORK
     const peers = this.devnet?.peers ?? []
-    const node = await createNode({ network, peers }).catch((error: unknown) => {
+    const chains = this.devnet?.chains ?? {}
+    const node = await createNode({ network, peers, chains }).catch((error: unknown) => {
       this.#failed = true
       this.changed()
       throw error
@@ -92,6 +112,7 @@ export class Session {
       if (node.status.online) this.#patient = false
       this.changed()
     })
+    if (this.#asksWallet && wallet) node.chains.useWallet(wallet)
     node.on('peer', () => this.changed())
     node.on('document', () => this.document())
     this.ready(node)
@@ -141,12 +162,20 @@ async function fetchDevnet(): Promise<Devnet | undefined> {
   }
 }
 
+/** Only this page's own server is asked, whatever the devnet says. */
+function readChain(json: unknown): [string, ChainOptions][] {
+  const { id, rpc } = (json ?? {}) as Record<string, unknown>
+  if (typeof id !== 'string' || !/^eip155:[1-9]\d{0,9}$/.test(id) || typeof rpc !== 'string' || !/^rpc\/[\w:-]+$/.test(rpc)) return []
+  return [[id, { rpc: [new URL(`./${rpc}`, location.href)] }]]
+}
+
 function readDevnet(json: unknown, old: boolean): Devnet | undefined {
-  const { network, peers, documents } = (json ?? {}) as Record<string, unknown>
+  const { network, peers, chains, documents } = (json ?? {}) as Record<string, unknown>
   if (typeof network !== 'string' || !Array.isArray(peers) || !Array.isArray(documents)) return undefined
   return {
     network,
     peers: peers.filter((peer) => typeof peer === 'string'),
+    chains: Object.fromEntries(Array.isArray(chains) ? chains.flatMap(readChain) : []),
     documents: documents.flatMap((one: Record<string, unknown> | null) => {
       const { id, title, living } = one ?? {}
       return typeof id === 'string' ? [{ id, title: typeof title === 'string' ? title : '', living: living === true }] : []

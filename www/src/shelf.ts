@@ -174,10 +174,22 @@ export class Peers {
         h('code', { title: peer.id }, peer.address),
       ),
   })
+  #wallet = h('div', { class: 'wallet' })
   #peerId = ''
+  #askWallet: () => void
 
-  constructor(body: HTMLElement) {
-    body.replaceChildren(this.#note, this.#rows.element, this.#self)
+  constructor(body: HTMLElement, askWallet: () => void) {
+    this.#askWallet = askWallet
+    body.replaceChildren(this.#note, this.#rows.element, this.#self, this.#wallet)
+  }
+
+  /** A wallet is a witness of its chain that the user brought along. */
+  wallet(state: 'none' | 'there' | 'asked'): void {
+    if (this.#wallet.dataset['state'] === state) return
+    this.#wallet.dataset['state'] = state
+    const button = h('button', { type: 'button', class: 'wide', click: () => this.#askWallet() }, 'Ask my wallet about anchors')
+    if (state === 'none') this.#wallet.replaceChildren()
+    else this.#wallet.replaceChildren(state === 'there' ? button : 'Your wallet is asked about anchors on its chain.')
   }
 
   show(node: Node | undefined): void {

@@ -52,7 +52,8 @@ export function timeWords(entry: LogEntry): { word: string; sentence: string } {
     return { word: 'Proven', sentence: `${when}${at === undefined ? '' : which}${by?.length ? `, says ${list(by.map(source))}` : ''}` }
   }
   if (status === 'claimed') {
-    return { word: 'Claimed', sentence: `anchored${where}, but no blockchain has confirmed it here` }
+    const why = entry.time.doubt ? `nobody could confirm it (${entry.time.doubt.message})` : 'no blockchain has confirmed it here'
+    return { word: 'Claimed', sentence: `anchored${where}, but ${why}` }
   }
   return {
     word: 'No time',
@@ -66,13 +67,17 @@ const CHAINS: Record<string, string> = {
   'eip155:100': 'Gnosis',
   'eip155:1337': 'a local test chain',
   'eip155:11155111': 'Sepolia',
+  'inmemory:12345': 'a chain that was only pretended',
 }
 
 export function chainName(chain: string): string {
   return (Object.hasOwn(CHAINS, chain) && CHAINS[chain]) || chain
 }
 
-const source = (name: string): string => (name === 'wallet' ? 'your wallet' : name)
+function source(name: string): string {
+  if (name === 'wallet') return 'your wallet'
+  return name === location.host ? 'the devnet’s recording of that chain' : name
+}
 
 /** As in a sentence: “a, b and c”. */
 function list(items: string[]): string {

@@ -5,9 +5,10 @@
 // `worker-crashed`, another worker starts after a growing pause, and the subscriptions are made again. Too many crashes
 // in a row end the client for good.
 
-import { fromWire, OstrakonError } from './error.js'
-import type { CallOptions } from './types.js'
-import type { FromWorker, Method, Methods, Ready, Reply, Request, StartOptions, ToWorker, WireEvent } from './wire.js'
+import { fromWire, OstrakonError, toWire } from './error.js'
+import type { CallOptions, Eip1193Provider } from './types.js'
+import { Wallet } from './wallet.js'
+import type { Ask, FromWorker, Method, Methods, Ready, Reply, Request, StartOptions, ToWorker, WireEvent } from './wire.js'
 
 const DEFAULT_TIMEOUT = 30_000
 const STOP_TIMEOUT = 5_000
@@ -44,6 +45,7 @@ export class Client {
   /** Why no call can be made any more. */
   #ended: OstrakonError | undefined
   #stopping: Promise<void> | undefined
+  #wallet: Wallet | undefined
 
   constructor(
     private readonly spawn: () => Worker,
@@ -75,6 +77,17 @@ export class Client {
     const abort = new AbortController()
     this.#request('follow', [id], { signal: abort.signal, timeout: Infinity, onData }).then(() => onEnd(), onEnd)
     return { cancel: () => abort.abort() }
+  }
+
+  /** The wallet that the node may ask from now on, in place of an earlier one. */
+  useWallet(provider: Eip1193Provider): Subscription {
+    this.#wallet?.end()
+    const wallet = new Wallet(provider, () => {
+      if (wallet !== this.#wallet) return
+      if (this.#running) this.#post({ wallet: wallet.chain ?? null })
+    })
+    this.#wallet = wallet
+    return { cancel: () => wallet.end() }
   }
 
   stop(): Promise<void> {
@@ -162,12 +175,14 @@ export class Client {
     if (!current()) return
     this.#running = true
     this.#startedAt = performance.now()
+    if (this.#wallet?.chain) this.#post({ wallet: this.#wallet.chain })
     this.listener.ready(ready)
     for (const call of this.#calls.values()) if (!call.sent) this.#send(call)
   }
 
   #hear(message: FromWorker): void {
     this.#loaded = true
+    if ('ask' in message) return void this.#ask(message)
     if (!('event' in message)) return this.#answer(message)
     if (message.event === 'crashed') this.#crashed(crash(message.data.message))
     else if (message.event === 'alive') this.#watchLock(message.data)
@@ -185,6 +200,18 @@ export class Client {
     } else {
       call?.settle(undefined, reply.ok)
     }
+  }
+
+  async #ask(question: Ask): Promise<void> {
+    const worker = this.#worker
+    let answer: ToWorker
+    try {
+      if (!this.#wallet) throw new OstrakonError('source-unreachable', 'the page has no wallet any more')
+      answer = { answer: question.ask, ok: await this.#wallet.ask(question) }
+    } catch (error) {
+      answer = { answer: question.ask, error: toWire(error) }
+    }
+    if (worker === this.#worker) this.#post(answer)
   }
 
   #watchLock(name: string): void {
@@ -235,6 +262,7 @@ export class Client {
 
   #end(reason: OstrakonError): void {
     this.#ended = reason
+    this.#wallet?.end()
     clearTimeout(this.#pause)
     this.#discard()
     for (const call of [...this.#calls.values()]) call.settle(reason)

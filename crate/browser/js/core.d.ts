@@ -4,8 +4,9 @@ declare module 'ostrakon-core' {
 
   export class OstrakonNode {
     static start(
-      options: { network: string; peers: string[]; name: string; agent?: string },
+      options: Omit<import('./wire.js').StartOptions, 'wasmUrl'> & { agent?: string },
       onEvent: (event: import('./wire.js').WireEvent) => void,
+      askWallet: (chain: string, method: string, params: string) => Promise<string>,
     ): Promise<OstrakonNode>
     readonly peerId: string
     load(ref: string, timeoutMs: number, atTime: number | undefined, signal?: AbortSignal): Promise<object>
@@ -15,6 +16,7 @@ declare module 'ostrakon-core' {
     importCar(bytes: Uint8Array): Promise<string[]>
     exportCar(id: string): Promise<Uint8Array>
     status(): Promise<import('./types.js').Status>
+    setWallets(chains: string[]): void
     stop(): Promise<void>
   }
 

@@ -3,7 +3,8 @@
 import { Client } from './client.js'
 import { OstrakonError } from './error.js'
 import { NodeHandle } from './node.js'
-import type { Node, NodeOptions } from './types.js'
+import type { ChainOptions, Node, NodeOptions } from './types.js'
+import type { ChainStart, StartOptions } from './wire.js'
 
 export { OstrakonError } from './error.js'
 export type * from './types.js'
@@ -13,7 +14,7 @@ export type * from './types.js'
  * calls may be made; it does not wait for a peer. Fails with an OstrakonError.
  */
 export async function createNode(options: NodeOptions = {}): Promise<Node> {
-  const { network = 'local-1', peers = [], name = 'ostrakon', workerUrl, wasmUrl, signal, timeout = 30_000 } = options
+  const { network = 'local-1', peers = [], chains = {}, timePolicy = 'proven', name = 'ostrakon', workerUrl, wasmUrl, signal, timeout = 30_000 } = options
   if (typeof Worker === 'undefined' || typeof location === 'undefined') {
     throw new OstrakonError('no-browser', 'a node needs a browser', {
       hint: 'Importing the package is safe anywhere; call createNode only in the browser.',
@@ -23,18 +24,50 @@ export async function createNode(options: NodeOptions = {}): Promise<Node> {
     workerUrl === undefined
       ? new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })
       : new Worker(workerUrl, { type: 'module' })
-  const start = { network, peers: listed(peers), name, wasmUrl: wasmAddress(wasmUrl) }
+  const start = { network, peers: listed(peers), name, chains: chainList(chains), timePolicy: policy(timePolicy), wasmUrl: wasmAddress(wasmUrl) }
   return new NodeHandle((listener) => new Client(spawn, start, timeout, listener)).open(signal)
 }
 
 // Bundlers find the worker and the module by the very words `new URL('./…', import.meta.url)`.
 function wasmAddress(given: URL | string | undefined): string {
   if (given === undefined) return new URL('./ostrakon_bg.wasm', import.meta.url).href
+  return address('wasmUrl', given).href
+}
+
+/** As the page would resolve it. */
+function address(what: string, given: URL | string): URL {
   try {
-    return new URL(given, globalThis.document?.baseURI ?? location.href).href
+    return new URL(given, globalThis.document?.baseURI ?? location.href)
   } catch (cause) {
-    throw new OstrakonError('invalid-argument', `wasmUrl is no address: ${given}`, { cause })
+    throw new OstrakonError('invalid-argument', `${what} is no address: ${given}`, { cause })
   }
+}
+
+function policy(given: string): StartOptions['timePolicy'] {
+  if (given === 'proven' || given === 'claimed') return given
+  throw new OstrakonError('invalid-argument', `timePolicy is 'proven' or 'claimed', not ${given}`)
+}
+
+function chainList(chains: Record<string, ChainOptions>): ChainStart[] {
+  return Object.entries(chains).map(([id, { rpc = [], quorum }]) => {
+    if (!/^eip155:[1-9]\d{0,15}$/.test(id)) {
+      throw new OstrakonError('invalid-argument', `${id} is no chain that can be asked: name it as eip155:1`)
+    }
+    if (!Array.isArray(rpc)) throw new OstrakonError('invalid-argument', `chains['${id}'].rpc is a list of addresses`)
+    if (quorum !== undefined && !(Number.isInteger(quorum) && quorum > 0)) {
+      throw new OstrakonError('invalid-argument', `chains['${id}'].quorum is a whole number from 1`)
+    }
+    return { id, nodes: rpc.map((one) => rpcNode(id, one)), ...(quorum === undefined ? {} : { quorum }) }
+  })
+}
+
+/** What is shown of a node is its host: keys to it stand in the path or the query. */
+function rpcNode(id: string, given: URL | string): ChainStart['nodes'][number] {
+  const url = address(`chains['${id}'].rpc`, given)
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') {
+    throw new OstrakonError('invalid-argument', `${url.protocol}//${url.host} is no address of a JSON-RPC node: it starts with https://`)
+  }
+  return { url: url.href, name: url.host }
 }
 
 function listed(peers: unknown): string[] {

@@ -10,6 +10,7 @@ const GRACE = 250
 
 export class NodeHandle implements T.Node {
   readonly documents: T.Node['documents']
+  readonly chains: T.Node['chains']
   #client: Client
   #ready: Ready
   readonly #listeners = new Map<keyof T.NodeEvents, Set<(event: never) => void>>()
@@ -29,6 +30,7 @@ export class NodeHandle implements T.Node {
       list: (options) => call('documents', [], options) as Promise<T.DocumentSummary[]>,
       forget: (id, options) => call('forget', [String(id)], options),
     }
+    this.chains = { useWallet: (provider) => this.#useWallet(provider) }
   }
 
   async open(signal?: AbortSignal): Promise<this> {
@@ -80,6 +82,14 @@ export class NodeHandle implements T.Node {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop()
+  }
+
+  #useWallet(provider: T.Eip1193Provider): () => void {
+    if (typeof provider?.request !== 'function') {
+      throw new OstrakonError('invalid-argument', 'a wallet is an EIP-1193 provider: an object with a function request')
+    }
+    const use = this.#client.useWallet(provider)
+    return () => use.cancel()
   }
 
   #hear(event: WireEvent): void {

@@ -6,6 +6,18 @@ export interface NodeOptions {
   /** Multiaddresses of peers to dial, such as `/ip4/127.0.0.1/tcp/4102/ws/p2p/12D3…`. None: the node works from disk. */
   peers?: string[]
   /**
+   * Who may be asked about anchors, by CAIP-2 name of the blockchain: `{ 'eip155:1': { rpc: ['https://…'] } }`. By default
+   * nobody is: no third party hears from the node, and the time of an anchor stays `claimed`. The user's own wallet can be
+   * asked too, see `node.chains.useWallet`.
+   */
+  chains?: Record<string, ChainOptions>
+  /**
+   * Which anchors make a branch win over one that has none. `proven`, the default: those that a blockchain confirmed, so
+   * nobody rolls back a document by inventing one. `claimed`: after all proven ones also those that nobody confirmed, which
+   * agrees more often with js-ceramic where no chain can be asked, and believes any stranger who claims an anchor.
+   */
+  timePolicy?: 'proven' | 'claimed'
+  /**
    * Name of the database, default `ostrakon`. Tabs of one origin that use the same name share one node: the tab that
    * came first runs it with its own options, and another takes over when that tab closes.
    */
@@ -18,6 +30,20 @@ export interface NodeOptions {
   signal?: AbortSignal
   /** How long the start may take, in milliseconds. Default 30,000. */
   timeout?: number
+}
+
+export interface ChainOptions {
+  /** Addresses of JSON-RPC nodes of the chain. They learn which transactions you look at; they must allow CORS. */
+  rpc?: (string | URL)[]
+  /** How many must say the same before it counts, a wallet on that chain included. Default: more than half. */
+  quorum?: number
+}
+
+/** A wallet as EIP-1193 describes it, such as `window.ethereum`. */
+export interface Eip1193Provider {
+  request(question: { method: string; params?: unknown[] }): Promise<unknown>
+  on?(event: 'chainChanged', listener: () => void): unknown
+  removeListener?(event: 'chainChanged', listener: () => void): unknown
 }
 
 export interface CallOptions {
@@ -46,6 +72,15 @@ export interface Node extends AsyncDisposable {
     list(options?: CallOptions): Promise<DocumentSummary[]>
     /** Deletes a document from disk and stops following it. */
     forget(id: string, options?: CallOptions): Promise<void>
+  }
+  readonly chains: {
+    /**
+     * Lets the node ask the user's own wallet about anchors on the chain that the wallet is on. Only `eth_chainId`,
+     * `eth_getTransactionByHash` and `eth_getBlockByHash` are ever sent: nothing is signed, no account is seen, no window
+     * opens. The node asks it on behalf of every tab for as long as this page is open. Takes the place of an earlier one;
+     * returns the function that ends it.
+     */
+    useWallet(provider: Eip1193Provider): () => void
   }
   /** Verifies and keeps the documents of a CARv1 file; resolves to their ids. */
   importCar(bytes: Uint8Array | ArrayBuffer | Blob, options?: CallOptions): Promise<string[]>
@@ -163,4 +198,6 @@ export interface EventTime {
   chain?: string
   /** As explorers of that chain write it. */
   transaction?: string
+  /** Of a claimed time: why whoever was asked gave no answer to rely on. Absent: nobody was asked, or not answered yet. */
+  doubt?: { code: string; message: string; hint?: string }
 }

@@ -3,7 +3,7 @@
 import type { NodeEvents, Status } from './types.js'
 
 /** Raised whenever a message changes its meaning: tabs that were loaded at different times may meet. */
-export const WIRE_VERSION = 1
+export const WIRE_VERSION = 2
 
 export interface WireError {
   code: string
@@ -16,6 +16,16 @@ export interface StartOptions {
   peers: string[]
   name: string
   wasmUrl: string
+  chains: ChainStart[]
+  timePolicy: 'proven' | 'claimed'
+}
+
+/** A blockchain that may be asked. */
+export interface ChainStart {
+  /** CAIP-2. */
+  id: string
+  quorum?: number
+  nodes: { url: string; name: string }[]
 }
 
 /** Each method's arguments and answer. All but `follow` answer once; `follow` pushes states, then answers at its end. */
@@ -43,7 +53,18 @@ export interface Request<M extends Method = Method> {
 }
 
 /** Page to worker. A state pushed by `follow` is followed by the next only after `more`. */
-export type ToWorker = Request | { id: number; cancel: true } | { id: number; more: true }
+export type ToWorker = Request | { id: number; cancel: true } | { id: number; more: true } | WalletWord
+
+/** What a page says of its wallet: on which chain it is, `null` if there is none, and its answers as JSON. */
+export type WalletWord = { wallet: string | null } | { answer: number; ok: string } | { answer: number; error: WireError }
+
+/** What the node wants to hear from a page's wallet. `params` is JSON. */
+export interface Ask {
+  ask: number
+  chain: string
+  method: string
+  params: string
+}
 
 /** The answer to a call, or what it pushes before. */
 export type Reply = { id: number; ok: unknown } | { id: number; error: WireError } | { id: number; data: unknown }
@@ -59,4 +80,4 @@ export interface WireEvents extends NodeEvents {
 export type WireEvent = { [Type in keyof WireEvents]: { event: Type; data: WireEvents[Type] } }[keyof WireEvents]
 
 /** Worker to page. */
-export type FromWorker = Reply | WireEvent
+export type FromWorker = Reply | Ask | WireEvent

@@ -10,7 +10,7 @@
 // does the owner, to end what the dead worker had asked for; and so do the others for the owner's, to ask who is next.
 
 import { OstrakonError } from './error.js'
-import type { FromWorker, Ready, Reply, Request, StartOptions, ToWorker, WireError, WireEvent } from './wire.js'
+import type { Ask, FromWorker, Ready, Reply, Request, StartOptions, ToWorker, WireError, WireEvent } from './wire.js'
 import { WIRE_VERSION } from './wire.js'
 import { LocalNode } from './worker-node.js'
 
@@ -21,7 +21,7 @@ type Message =
   | { from: string; crashed: WireError }
   | { from: string; event: WireEvent }
   | { from: string; to: string; call: ToWorker }
-  | { from: string; to: string; reply: Reply }
+  | { from: string; to: string; reply: Reply | Ask }
 
 export class Share {
   readonly #id = crypto.randomUUID()
@@ -33,6 +33,8 @@ export class Share {
   readonly #watched = new Set<string>()
   #local: LocalNode | undefined
   #owner: string | undefined
+  /** On which chain the wallet of this tab's page is. */
+  #wallet: string | null = null
   #started: { resolve(ready: Ready): void; reject(error: unknown): void } | undefined
 
   constructor(
@@ -61,6 +63,7 @@ export class Share {
   receive(message: ToWorker): void {
     if ('method' in message) this.#open.set(message.id, message)
     else if ('cancel' in message) this.#open.delete(message.id)
+    else if ('wallet' in message) this.#wallet = message.wallet
     this.#forward(message)
   }
 
@@ -91,7 +94,7 @@ export class Share {
       this.#owner = this.#id
       this.#settle(ready)
       this.#announce(ready)
-      for (const request of this.#open.values()) this.#local.receive(this.#id, request)
+      this.#resend()
     } catch (error) {
       return this.#fail(error)
     }
@@ -135,7 +138,7 @@ export class Share {
     }
     this.#owner = owner
     this.#settle(ready)
-    for (const request of this.#open.values()) this.#forward(request)
+    this.#resend()
     // Word of an owner may arrive after its end, and its end may come with no word.
     this.#atEndOf(owner, () => {
       if (this.#owner !== owner) return
@@ -157,13 +160,20 @@ export class Share {
     local.receive(client, call)
   }
 
+  /** What a new owner has to know of this tab. */
+  #resend(): void {
+    if (this.#wallet !== null) this.#forward({ wallet: this.#wallet })
+    for (const request of this.#open.values()) this.#forward(request)
+  }
+
   #forward(message: ToWorker): void {
     if (!this.#owner) return
     if (this.#owner === this.#id) this.#local?.receive(this.#id, message)
     else this.#say({ from: this.#id, to: this.#owner, call: message })
   }
 
-  #answer(reply: Reply): void {
+  #answer(reply: Reply | Ask): void {
+    if ('ask' in reply) return this.toPage(reply)
     if (!this.#open.has(reply.id)) return
     if (!('data' in reply)) this.#open.delete(reply.id)
     this.toPage(reply)

@@ -34,9 +34,28 @@ pub fn hint(code: &str) -> Option<&'static str> {
         "invalid-id" => "A StreamID, a CommitID or a ceramic:// address of one is wanted.",
         "offline" => "Give createNode a peer's address, or wait until status.online is true.",
         "not-found" => "No peer here holds this document: check its id and the network's name.",
-        "needs-document" | "unsupported-type" | "did-method" => {
-            "This version verifies tiles without a schema, signed by a did:key or with its capability."
+        "needs-document" => {
+            "It rests on another document, such as its model, that no peer here holds: try again when one does, or import both."
         }
+        "unsupported-type" => "No rules are known for documents of this type.",
+        "did-method" => "The keys of did:key, did:pkh and did:3 are known here, and no others.",
+        "needs-transaction" => {
+            "Only the time of its anchor can allow this: name a node of that chain in createNode's chains, or let the node ask a wallet."
+        }
+        "cacao-expired" => {
+            "The session of whoever wrote this was over: they sign in again and write it anew."
+        }
+        "source-unreachable" => {
+            "Is the node's address right, and does it let pages of other origins ask (CORS)? Until it answers the anchor is claimed."
+        }
+        "source-slow" => "The anchor is claimed until its chain answers.",
+        "chain-disagreement" => {
+            "Name more nodes of this chain in createNode's chains, so that more than half agree."
+        }
+        "chain-too-few-sources" => {
+            "The quorum of this chain is larger than the number of its nodes: see createNode's chains."
+        }
+        "rpc-other-chain" => "This is a node of another chain: see createNode's chains.",
         "store-full" => {
             "Forget documents, or ask the user for more room with navigator.storage.persist()."
         }

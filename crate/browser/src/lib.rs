@@ -10,7 +10,7 @@
 //!
 //! export class OstrakonNode {
 //!   /** Opens the database, starts the network, resolves when calls may be made. Does not wait for a peer. */
-//!   static start(options: StartOptions, onEvent: (event: NodeEvent) => void): Promise<OstrakonNode>
+//!   static start(options: StartOptions, onEvent: (event: NodeEvent) => void, askWallet: AskWallet): Promise<OstrakonNode>
 //!   readonly peerId: string
 //!   /** From disk at once if kept, else from the network. `atTime` in unix seconds. An aborted signal cancels the work
 //!    *  itself and rejects with code `aborted`. */
@@ -24,12 +24,17 @@
 //!   importCar(bytes: Uint8Array): Promise<string[]>
 //!   exportCar(id: string): Promise<Uint8Array>
 //!   status(): Promise<Status>
+//!   /** On which chains there are wallets now, by CAIP-2 name. */
+//!   setWallets(chains: string[]): void
 //!   /** Calls still under way reject with code `stopped`; afterwards every call does. May be called twice. */
 //!   stop(): Promise<void>
 //! }
 //! export class Following { stop(): void }        // may be called twice
 //!
-//! interface StartOptions { network?: string /* 'local-1' */; peers?: string[]; name?: string /* database, 'ostrakon' */; agent?: string }
+//! interface StartOptions { network?: string /* 'local-1' */; peers?: string[]; name?: string /* database, 'ostrakon' */; agent?: string
+//!   chains?: { id: string; quorum?: number; nodes: { url: string; name: string }[] }[]; timePolicy?: 'proven' | 'claimed' }
+//! /** Asks a wallet that is on this chain (EIP-1193); `params` and the answer are JSON. */
+//! type AskWallet = (chain: string, method: string, params: string) => Promise<string>
 //! type NodeEvent =
 //!   | { event: 'peer', data: { id: string, connected: boolean, address: string } }
 //!   | { event: 'status', data: Status }

@@ -21,6 +21,8 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{future_to_promise, spawn_local};
 use web_sys::{AbortSignal, Event};
 
+use crate::chains::wallet::Wallets;
+use crate::chains::{self, ChainOptions, Policy};
 use crate::error::Failure;
 use crate::identity::identity;
 use crate::shapes;
@@ -31,12 +33,14 @@ use crate::{panic, transport};
 const MAX_TIMEOUT: f64 = i32::MAX as f64;
 
 #[derive(Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct StartOptions {
     network: String,
     peers: Vec<String>,
     name: String,
     agent: String,
+    chains: Vec<ChainOptions>,
+    time_policy: Policy,
 }
 
 impl Default for StartOptions {
@@ -46,6 +50,8 @@ impl Default for StartOptions {
             peers: Vec::new(),
             name: "ostrakon".into(),
             agent: concat!("ostrakon/", env!("CARGO_PKG_VERSION")).into(),
+            chains: Vec::new(),
+            time_policy: Policy::default(),
         }
     }
 }
@@ -55,6 +61,7 @@ impl Default for StartOptions {
 pub struct OstrakonNode {
     node: Node,
     peer_id: String,
+    wallets: Wallets,
     stop: Cell<Option<oneshot::Sender<()>>>,
     stopped: Shared<oneshot::Receiver<()>>,
     /// Back online: peers are dialled at once, not when their pause is over.
@@ -64,9 +71,13 @@ pub struct OstrakonNode {
 #[wasm_bindgen]
 impl OstrakonNode {
     /// Opens the database and starts the network. The crate's documentation describes this and all that follows.
-    pub async fn start(options: JsValue, on_event: Function) -> Result<OstrakonNode, JsValue> {
+    pub async fn start(
+        options: JsValue,
+        on_event: Function,
+        ask_wallet: Function,
+    ) -> Result<OstrakonNode, JsValue> {
         panic::install();
-        Ok(start(options, on_event).await?)
+        Ok(start(options, on_event, ask_wallet).await?)
     }
 
     /// The node's name on the network.
@@ -174,6 +185,14 @@ impl OstrakonNode {
         self.call(None, async move { shapes::status(&node.status().await) })
     }
 
+    /// Says on which chains there are wallets now, by their CAIP-2 names.
+    #[wasm_bindgen(js_name = setWallets)]
+    pub fn set_wallets(&self, chains: Vec<String>) {
+        self.wallets.set(chains);
+        let node = self.node.clone();
+        spawn_local(async move { node.wake().await });
+    }
+
     /// Ends the node; calls under way fail.
     pub fn stop(&self) -> Promise {
         let node = self.stop.take().map(|stop| {
@@ -227,7 +246,11 @@ impl Following {
     }
 }
 
-async fn start(options: JsValue, on_event: Function) -> Result<OstrakonNode, Failure> {
+async fn start(
+    options: JsValue,
+    on_event: Function,
+    ask_wallet: Function,
+) -> Result<OstrakonNode, Failure> {
     let invalid = |error: &dyn std::fmt::Display| {
         Failure::new(
             "invalid-argument",
@@ -262,7 +285,9 @@ async fn start(options: JsValue, on_event: Function) -> Result<OstrakonNode, Fai
         agent: options.agent,
         types: Arc::default(),
     };
+    let wallets = Wallets::new(ask_wallet);
     let around = Surroundings {
+        chains: chains::config(options.chains, options.time_policy, &wallets),
         store,
         transport,
         swarm: transport::swarm(),
@@ -288,6 +313,7 @@ async fn start(options: JsValue, on_event: Function) -> Result<OstrakonNode, Fai
     Ok(OstrakonNode {
         node,
         peer_id,
+        wallets,
         stop: Some(stop).into(),
         stopped,
         _online,

@@ -5,6 +5,7 @@
 
 use data_encoding::HEXLOWER;
 use js_sys::JSON;
+use ostrakon_node::chains::Key;
 use ostrakon_node::store::Record;
 use ostrakon_node::{NodeEvent, Source, Status, View};
 use ostrakon_protocol::anchor::Proof;
@@ -78,6 +79,14 @@ struct Time<'a> {
     by: Option<Vec<&'a str>>,
     chain: Option<&'a str>,
     transaction: Option<String>,
+    doubt: Option<Doubt>,
+}
+
+#[derive(Serialize)]
+struct Doubt {
+    code: &'static str,
+    message: String,
+    hint: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -164,7 +173,7 @@ pub fn document(
         },
         metadata: foreign(&metadata(state))?,
         state: foreign(&state.to_json())?,
-        log: state.log().iter().map(entry).collect(),
+        log: state.log().iter().map(|one| entry(one, view)).collect(),
         refused: document
             .refused()
             .filter(|_| earlier.is_none())
@@ -217,7 +226,17 @@ fn transaction(proof: &Proof) -> String {
     }
 }
 
-fn entry(entry: &LogEntry) -> Entry<'_> {
+/// Why it is not known whether the anchor of a claimed time is on its chain.
+fn doubt(proof: &Proof, view: &View) -> Option<Doubt> {
+    let doubt = view.doubts.get(&Key::of(proof)?)?;
+    Some(Doubt {
+        code: doubt.code(),
+        message: doubt.to_string(),
+        hint: hint(doubt.code()),
+    })
+}
+
+fn entry<'a>(entry: &'a LogEntry, view: &View) -> Entry<'a> {
     let proof = entry.time.proof();
     let (block, by) = match &entry.time {
         TimeStatus::Proven { block, by, .. } => {
@@ -252,6 +271,10 @@ fn entry(entry: &LogEntry) -> Entry<'_> {
             by,
             chain: proof.map(|proof| proof.chain_id.as_str()),
             transaction: proof.map(|proof| transaction(proof)),
+            doubt: match &entry.time {
+                TimeStatus::Claimed { proof } => doubt(proof, view),
+                TimeStatus::None | TimeStatus::Proven { .. } => None,
+            },
         },
         verified: entry.verified(),
     }

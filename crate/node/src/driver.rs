@@ -18,6 +18,7 @@ use ostrakon_protocol::block::Block;
 use ostrakon_protocol::id::StreamId;
 use web_time::{Instant, SystemTime};
 
+use crate::chains::{Answers, Asker, ChainsConfig, News};
 use crate::documents::{CallId, Documents, Now, Output, Reply, View, archive};
 use crate::error::NodeError;
 use crate::feed::Writer;
@@ -62,6 +63,7 @@ enum Event {
     Command(Command),
     Read(Read),
     Network(NetworkEvent),
+    Chain(News),
     Time,
 }
 
@@ -69,6 +71,7 @@ pub(crate) struct Driver<S> {
     network: Network,
     store: Rc<S>,
     documents: Documents,
+    asker: Asker<S>,
     commands: mpsc::Receiver<Command>,
     abandoned: mpsc::UnboundedReceiver<CallId>,
     replies: HashMap<CallId, Replier<Answer>>,
@@ -102,6 +105,7 @@ impl<S: Store> Driver<S> {
         abandoned: mpsc::UnboundedReceiver<CallId>,
         status: Arc<Mutex<Status>>,
         types: Arc<Types>,
+        (answers, chains): (Answers, ChainsConfig),
     ) -> Driver<S> {
         let usage = {
             let status = status.lock().unwrap_or_else(PoisonError::into_inner);
@@ -111,10 +115,12 @@ impl<S: Store> Driver<S> {
                 bytes: status.bytes,
             }
         };
+        let store = Rc::new(store);
         Driver {
             network,
-            store: Rc::new(store),
-            documents: Documents::new(types),
+            asker: Asker::new(store.clone(), &chains),
+            store,
+            documents: Documents::new(types, answers),
             commands,
             abandoned,
             replies: HashMap::new(),
@@ -174,6 +180,9 @@ impl<S: Store> Driver<S> {
         if let Poll::Ready(Some(read)) = self.reads.poll_next_unpin(cx) {
             return Poll::Ready(Event::Read(read));
         }
+        if let Poll::Ready(news) = self.asker.poll(cx) {
+            return Poll::Ready(Event::Chain(news));
+        }
         if self.poll_timer(cx).is_ready() {
             return Poll::Ready(Event::Time);
         }
@@ -216,6 +225,13 @@ impl<S: Store> Driver<S> {
             Event::Command(command) => self.digest_command(command, now),
             Event::Read(read) => self.digest_read(read, now),
             Event::Network(event) => self.digest_network(event, now),
+            Event::Chain(News::Answered(key, outcome)) => {
+                self.documents.chain_answered(key, outcome.answer(), now)
+            }
+            Event::Chain(News::GaveUp(key, doubt)) => {
+                tracing::debug!(transaction = %key, %doubt, code = doubt.code(), "a chain is not asked any more");
+                self.documents.chain_doubted(&key, &doubt);
+            }
             Event::Time => self.documents.tick(now),
         }
     }
@@ -271,7 +287,11 @@ impl<S: Store> Driver<S> {
                     tracing::warn!(%error, "an address cannot be dialled");
                 }
             }
-            Command::Wake => self.network.wake(),
+            Command::Wake => {
+                self.network.wake();
+                self.asker.wake();
+                self.documents.ask_chains();
+            }
             Command::Stop(stopped) => self.stopping = Some(stopped),
         }
     }
@@ -451,6 +471,7 @@ impl<S: Store> Driver<S> {
             Output::Cancel(cid) => self.network.cancel(&cid),
             Output::Offer(blocks) => blocks.iter().for_each(|block| self.network.offer(block)),
             Output::Unhear(stream, tip) => self.network.unhear(&stream, &tip),
+            Output::Ask(key) => self.asker.want(key),
         }
     }
 

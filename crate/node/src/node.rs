@@ -14,9 +14,11 @@ use libp2p::core::transport::Boxed;
 use libp2p::identity::Keypair;
 use libp2p::{Multiaddr, PeerId};
 use ostrakon_protocol::Types;
+use ostrakon_protocol::anchor::Chains;
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::id::{DocumentRef, StreamId};
 
+use crate::chains::{Answers, ChainsConfig};
 use crate::documents::{CallId, View, archive};
 use crate::driver::{self, Driver};
 use crate::error::NodeError;
@@ -53,6 +55,8 @@ pub struct Surroundings<S> {
     pub transport: Boxed<(PeerId, StreamMuxerBox)>,
     /// Says who runs the connections' tasks.
     pub swarm: libp2p::swarm::Config,
+    /// Who can be asked about anchors; nobody by default.
+    pub chains: ChainsConfig,
 }
 
 /// A running node. Clones are handles to the same one.
@@ -107,6 +111,10 @@ impl Node {
             agent,
             types,
         } = config;
+        let chains = around.chains;
+        let counting = chains.chains.clone();
+        let counting = counting.unwrap_or_else(|| Chains::of_network(&network));
+        let answers = Answers::new(counting, chains.policy);
         let config = NetworkConfig {
             network,
             keypair,
@@ -127,7 +135,15 @@ impl Node {
         // One slot for each caller, who waits for the answer; how many may call is the machine's to say.
         let (commands, receiver) = mpsc::channel(0);
         let (abandoned, gone) = mpsc::unbounded();
-        let driver = Driver::new(network, around.store, receiver, gone, status.clone(), types);
+        let driver = Driver::new(
+            network,
+            around.store,
+            receiver,
+            gone,
+            status.clone(),
+            types,
+            (answers, chains),
+        );
         let node = Node {
             commands,
             abandoned,
@@ -263,7 +279,8 @@ impl Node {
         let _ = self.send(Command::Dial(address)).await;
     }
 
-    /// Dials the configured peers that are not connected, now: the device woke up or is online again.
+    /// Dials the configured peers that are not connected, and asks chains what is not known, now: the device woke up, is
+    /// online again, or has a wallet.
     pub async fn wake(&self) {
         let _ = self.send(Command::Wake).await;
     }

@@ -112,7 +112,8 @@ impl Bench {
                 | Output::Export(..)
                 | Output::Update(..)
                 | Output::Offer(_)
-                | Output::Unhear(..) => {}
+                | Output::Unhear(..)
+                | Output::Ask(_) => {}
             }
         }
         outcome

@@ -365,7 +365,7 @@ impl Simulation {
                 Output::End(id) => self.nodes[at]
                     .followed
                     .retain(|_, follower| *follower != id),
-                Output::Export(..) | Output::Offer(_) | Output::Unhear(..) => {}
+                Output::Export(..) | Output::Offer(_) | Output::Unhear(..) | Output::Ask(_) => {}
                 Output::Open(stream) => self.later(at, soon, Happening::Opened(stream)),
                 Output::LookUp(stream) => self.later(at, soon, Happening::LookedUp(stream)),
                 Output::List => self.later(at, soon, Happening::Listed),

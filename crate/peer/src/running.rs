@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, swarm};
+use ostrakon_node::chains::ChainsConfig;
 use ostrakon_node::{Node, NodeConfig, Surroundings};
 use tokio::task::JoinHandle;
 
@@ -69,6 +70,7 @@ pub async fn start(
         store,
         transport,
         swarm: swarm::Config::with_tokio_executor(),
+        chains: ChainsConfig::default(),
     };
     let (node, driving) = Node::start(config, around)
         .await

@@ -6,3 +6,61 @@
 
 pub mod http;
 pub mod wallet;
+
+use std::rc::Rc;
+
+use ostrakon_node::chains::{ChainSource, ChainsConfig, Quorum};
+use ostrakon_protocol::anchor::TimePolicy;
+use serde::Deserialize;
+
+use http::HttpSource;
+use wallet::Wallets;
+
+/// A chain as the façade describes it.
+#[derive(Deserialize)]
+pub struct ChainOptions {
+    id: String,
+    quorum: Option<usize>,
+    nodes: Vec<NodeOptions>,
+}
+
+/// A JSON-RPC node: its address, and what is shown of it.
+#[derive(Deserialize)]
+pub struct NodeOptions {
+    url: String,
+    name: String,
+}
+
+/// Which anchors order branches.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// Those that a chain confirmed.
+    #[default]
+    Proven,
+    /// After them also the others.
+    Claimed,
+}
+
+/// Whom the node asks: these, and whatever wallets there will be.
+pub fn config(chains: Vec<ChainOptions>, policy: Policy, wallets: &Wallets) -> ChainsConfig {
+    let wallets = wallets.clone();
+    let mut config = ChainsConfig {
+        anywhere: Some(Rc::new(move |chain| Rc::new(wallets.on(chain)))),
+        policy: match policy {
+            Policy::Proven => TimePolicy::Proven,
+            Policy::Claimed => TimePolicy::Claimed,
+        },
+        ..ChainsConfig::default()
+    };
+    for ChainOptions { id, quorum, nodes } in chains {
+        if let Some(quorum) = quorum {
+            config.quorums.insert(id.clone(), Quorum::AtLeast(quorum));
+        }
+        for NodeOptions { url, name } in nodes {
+            let source: Rc<dyn ChainSource> = Rc::new(HttpSource::new(url, name));
+            config.sources.push((id.clone(), source));
+        }
+    }
+    config
+}

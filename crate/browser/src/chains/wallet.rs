@@ -1,5 +1,9 @@
 //! The user's own wallet, which lives in a page: `js/wallet.ts` asks it there.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::rc::Rc;
+
 use async_trait::async_trait;
 use js_sys::{Function, Promise, Reflect};
 use ostrakon_node::chains::{ChainSource, SourceError};
@@ -8,18 +12,40 @@ use serde_json::Value;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-/// Whichever wallet a page has, as a node of one chain.
-pub struct WalletSource {
-    chain_id: String,
+/// The wallets of all pages.
+#[derive(Clone)]
+pub struct Wallets {
     /// `(chain, method, params as JSON) => Promise<answer as JSON>`
     ask: Function,
+    /// The CAIP-2 names of the chains they are on.
+    on: Rc<RefCell<HashSet<String>>>,
 }
 
-impl WalletSource {
-    /// For a chain by its CAIP-2 name; a wallet that is on another one counts as absent.
-    pub fn new(chain_id: String, ask: Function) -> WalletSource {
-        WalletSource { chain_id, ask }
+impl Wallets {
+    /// None yet.
+    pub fn new(ask: Function) -> Wallets {
+        let on = Rc::default();
+        Wallets { ask, on }
     }
+
+    /// Says on which chains there are wallets now.
+    pub fn set(&self, chains: Vec<String>) {
+        *self.on.borrow_mut() = chains.into_iter().collect();
+    }
+
+    /// Whichever of them is on this chain, by its CAIP-2 name.
+    pub fn on(&self, chain_id: &str) -> WalletSource {
+        WalletSource {
+            chain_id: chain_id.to_owned(),
+            wallets: self.clone(),
+        }
+    }
+}
+
+/// A wallet as a node of the chain that it is on.
+pub struct WalletSource {
+    chain_id: String,
+    wallets: Wallets,
 }
 
 #[async_trait(?Send)]
@@ -28,9 +54,13 @@ impl ChainSource for WalletSource {
         "wallet"
     }
 
+    fn is_there(&self) -> bool {
+        self.wallets.on.borrow().contains(&self.chain_id)
+    }
+
     async fn ask(&self, question: &Question) -> Result<Value, SourceError> {
         let params = question.params().to_string();
-        let asked = self.ask.call3(
+        let asked = self.wallets.ask.call3(
             &JsValue::NULL,
             &self.chain_id.as_str().into(),
             &question.method().into(),

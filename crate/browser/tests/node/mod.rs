@@ -26,7 +26,8 @@ async fn node(name: &str) -> OstrakonNode {
 }
 
 async fn start(options: &str, on_event: &Function) -> Result<OstrakonNode, JsValue> {
-    OstrakonNode::start(JSON::parse(options).unwrap(), on_event.clone()).await
+    let no_wallet = Function::default();
+    OstrakonNode::start(JSON::parse(options).unwrap(), on_event.clone(), no_wallet).await
 }
 
 fn get(value: &JsValue, path: &str) -> JsValue {

@@ -1,6 +1,6 @@
 //! A verified document on its way into the store: written in one transaction, shown only after that.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use cid::Cid;
@@ -36,6 +36,8 @@ pub(super) enum Cause {
     Submit(CallId),
     /// Someone here asked for what was kept for others.
     Asked,
+    /// A chain answered about one of its anchors.
+    Answered,
 }
 
 impl Documents {
@@ -67,13 +69,14 @@ impl Documents {
         };
         let from = match (&cause, held) {
             (Cause::Tip(..) | Cause::Part, _) => Source::Network,
-            (Cause::Asked, Some(held)) => held.from,
-            (Cause::Submit(_) | Cause::Asked, _) => Source::Disk,
+            (Cause::Asked | Cause::Answered, Some(held)) => held.from,
+            (Cause::Submit(_) | Cause::Asked | Cause::Answered, _) => Source::Disk,
         };
         let view = View {
             document: Arc::new(next),
             record: record.clone(),
             from,
+            doubts: BTreeMap::new(),
         };
         if let Some(open) = self.open.get_mut(&stream) {
             open.doing = Doing::Committing(Box::new(Committing {
@@ -106,7 +109,7 @@ impl Documents {
                 open.lacks = None;
                 self.sync.hold(&stream, view.document.clone());
                 self.outputs.push_back(Output::Offer(blocks));
-                if moved {
+                if moved || matches!(cause, Cause::Answered) {
                     self.show(&view);
                 }
                 if news || (moved && view.record.asked) {
@@ -123,8 +126,9 @@ impl Documents {
                     Cause::Tip(tip, refusal, verdict) => {
                         self.judged(stream, tip, refusal, verdict, now);
                     }
-                    Cause::Part | Cause::Asked => {}
+                    Cause::Part | Cause::Asked | Cause::Answered => {}
                 }
+                self.ask_chains_of(&stream);
             }
             (Doing::Committing(committing), Err(error)) => {
                 self.drop_cause(stream, committing.cause, error, now)
@@ -145,7 +149,7 @@ impl Documents {
                 }
                 self.judged(stream, tip, None, Verdict::Later, now);
             }
-            Cause::Part | Cause::Asked => {
+            Cause::Part | Cause::Asked | Cause::Answered => {
                 for id in self.loads_on(&stream) {
                     self.reply(id, Err(NodeError::Store(error.clone())));
                 }

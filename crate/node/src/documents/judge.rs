@@ -1,10 +1,9 @@
 //! Where this crate meets the verdicts of the protocol. Pure: the time comes in, as unix milliseconds.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use cid::Cid;
-use ostrakon_protocol::anchor::Unasked;
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::chain::{Chain, Step, Walk};
 use ostrakon_protocol::document::Document;
@@ -14,6 +13,7 @@ use ostrakon_protocol::world::World;
 use ostrakon_protocol::{Library, Types};
 
 use super::{Source, View};
+use crate::chains::Answers;
 use crate::error::NodeError;
 use crate::store::{MAX_RECORD_NEEDS, Record, Stored};
 
@@ -48,14 +48,16 @@ pub(super) struct Knowledge {
     pub(super) library: Library,
     /// The rules of each document type.
     pub(super) types: Arc<Types>,
+    /// What chains answered.
+    pub(super) answers: Answers,
 }
 
 impl Knowledge {
-    fn world(&self, now: u64) -> World<'_> {
+    pub(super) fn world(&self, now: u64) -> World<'_> {
         World {
             library: &self.library,
             types: &self.types,
-            ..World::new(now / 1000, &Unasked)
+            ..World::new(now / 1000, &self.answers)
         }
     }
 }
@@ -127,6 +129,7 @@ pub(super) fn stored(knowledge: &Knowledge, stored: Stored, now: u64) -> Known {
             document: Arc::new(document),
             record,
             from: Source::Disk,
+            doubts: BTreeMap::new(),
         }
     });
     Known { view, lost, lacks }

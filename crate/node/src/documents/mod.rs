@@ -8,6 +8,7 @@
 //! once, [`MAX_OWED`] answers that wait, one answer per document and [`ANSWER_PAUSE`]. What the node's own user can do
 //! is call: [`MAX_CALLS`]; memory holds [`MAX_OPEN`] documents, the rest is on disk.
 
+mod anchors;
 pub mod archive;
 mod calls;
 mod commit;
@@ -29,6 +30,7 @@ use ostrakon_protocol::block::Block;
 use ostrakon_protocol::document::Document;
 use ostrakon_protocol::id::{DocumentRef, StreamId};
 
+use crate::chains::{Answers, Doubt, Key};
 use crate::error::NodeError;
 use crate::store::{Change, Record, StoreError, Stored};
 use crate::sync::{self, Sync};
@@ -72,6 +74,8 @@ pub struct View {
     pub record: Record,
     /// Where it was last changed from.
     pub from: Source,
+    /// Why there is no telling about transactions that its anchors name.
+    pub doubts: BTreeMap<Key, Doubt>,
 }
 
 /// Where a document's newest event came from.
@@ -139,6 +143,8 @@ pub enum Output {
     Offer(Vec<Block>),
     /// A tip could not be had: hear it again when it is announced again.
     Unhear(StreamId, Cid),
+    /// Ask a chain; answer with [`Documents::chain_answered`].
+    Ask(Key),
 }
 
 /// See the module.
@@ -158,10 +164,11 @@ pub struct Documents {
 }
 
 impl Documents {
-    /// A machine that knows these document types.
-    pub fn new(types: Arc<Types>) -> Documents {
+    /// A machine that knows these document types, and so far these answers of chains.
+    pub fn new(types: Arc<Types>, answers: Answers) -> Documents {
         let mut documents = Documents::default();
         documents.knowledge.types = types;
+        documents.knowledge.answers = answers;
         documents
     }
 }

@@ -70,6 +70,8 @@ pub(super) enum Job {
     Restore(Box<Stored>, usize),
     Forget(CallId),
     Export(CallId),
+    /// A chain answered about one of its anchors.
+    Recheck,
 }
 
 /// Events from here.
@@ -87,7 +89,7 @@ impl Job {
     /// Who waits for it.
     pub(super) fn call(&self) -> Option<CallId> {
         match self {
-            Job::Arrived(..) | Job::Restore(..) => None,
+            Job::Arrived(..) | Job::Restore(..) | Job::Recheck => None,
             Job::Submit(Submission { call, .. }) | Job::Forget(call) | Job::Export(call) => {
                 Some(*call)
             }
@@ -99,7 +101,7 @@ impl Job {
         match self {
             Job::Arrived(_, met) | Job::Restore(_, met) => *met,
             Job::Submit(submission) => submission.met,
-            Job::Forget(_) | Job::Export(_) => 0,
+            Job::Forget(_) | Job::Export(_) | Job::Recheck => 0,
         }
     }
 
@@ -108,7 +110,7 @@ impl Job {
         match self {
             Job::Arrived(arrived, _) => arrived.bytes,
             Job::Restore(stored, _) => stored.blocks.iter().map(|(_, bytes)| bytes.len()).sum(),
-            Job::Submit(_) | Job::Forget(_) | Job::Export(_) => 0,
+            Job::Submit(_) | Job::Forget(_) | Job::Export(_) | Job::Recheck => 0,
         }
     }
 }
@@ -290,6 +292,7 @@ impl Documents {
             Job::Arrived(arrived, met) => self.judge_arrived(stream, *arrived, met, now),
             Job::Submit(submission) => self.judge_submitted(stream, submission, now),
             Job::Restore(stored, met) => self.restore(stream, *stored, met, now),
+            Job::Recheck => self.recheck(stream, now),
             Job::Export(call) => match self.view(&stream).cloned() {
                 Some(view) => {
                     if self.calls.remove(&call).is_some() {
@@ -378,6 +381,7 @@ impl Documents {
         open.view = known.view.map(Arc::new);
         if let Some(view) = open.view.clone() {
             self.show(&view);
+            self.ask_chains_of(&stream);
         }
     }
 

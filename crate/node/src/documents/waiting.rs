@@ -187,7 +187,7 @@ impl Documents {
                     self.settle(stream, *stored, now);
                 }
             }
-            Job::Forget(_) | Job::Export(_) => {}
+            Job::Forget(_) | Job::Export(_) | Job::Recheck => {}
         }
     }
 

@@ -23,9 +23,7 @@ pub struct Vector {
 
 /// The tiles of `doc-chains.json`.
 pub fn tiles() -> Vec<Vector> {
-    let path =
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/doc-chains.json");
-    let json: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let json = file("doc-chains");
     let cases = json["cases"].as_array().unwrap().iter();
     cases
         .filter(|case| case["streamType"] == 0)
@@ -33,7 +31,14 @@ pub fn tiles() -> Vec<Vector> {
         .collect()
 }
 
-fn vector(case: &Value) -> Vector {
+/// A file of vectors.
+pub fn file(name: &str) -> Value {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors");
+    let bytes = std::fs::read(path.join(name).with_extension("json")).unwrap();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+pub fn vector(case: &Value) -> Vector {
     let block = |(cid, bytes): (&String, &Value)| {
         let bytes = BASE64.decode(bytes.as_str().unwrap().as_bytes()).unwrap();
         Block::verify(cid.parse().unwrap(), bytes).unwrap()

@@ -18,6 +18,7 @@ use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, Transport, noise, swarm, yamux};
+use ostrakon_node::chains::ChainsConfig;
 use ostrakon_node::network::gossip::Message;
 use ostrakon_node::network::{Network, NetworkConfig, NetworkEvent};
 use ostrakon_node::store::{Change, Memory, Record, Store, StoreError, Stored, Usage};
@@ -82,12 +83,22 @@ pub async fn start<S: Store>(store: S, peers: &[&Running]) -> Running {
 }
 
 pub async fn try_start<S: Store>(store: S, peers: &[&Running]) -> Result<Running, NodeError> {
+    start_with(store, peers, ChainsConfig::default()).await
+}
+
+/// A node that asks these chains.
+pub async fn start_with<S: Store>(
+    store: S,
+    peers: &[&Running],
+    chains: ChainsConfig,
+) -> Result<Running, NodeError> {
     let keypair = Keypair::generate_ed25519();
     let address = place();
     let around = Surroundings {
         store,
         transport: transport(&keypair),
         swarm: swarm(),
+        chains,
     };
     let config = NodeConfig {
         network: "test".to_owned(),
