@@ -1,8 +1,8 @@
 use bytes::Bytes;
 use cid::Cid;
-use ipld_core::ipld::Ipld;
 
-use super::{EventError, Map};
+use super::EventError;
+use crate::jose::jws::{Jws, JwsSignature};
 use crate::{Block, cbor};
 
 /// The JWS around a payload, as DAG-JOSE writes it.
@@ -44,38 +44,29 @@ impl Envelope {
     }
 
     fn read_any(bytes: &[u8]) -> Result<Self, EventError> {
-        let Ipld::Map(mut map) = cbor::decode(bytes)? else {
-            return Err(EventError::BadEnvelope);
-        };
-        let (Some(Ipld::Bytes(payload)), Some(Ipld::List(signatures))) =
-            (map.remove("payload"), map.remove("signatures"))
-        else {
-            return Err(EventError::BadEnvelope);
-        };
+        let jws = Jws::from_value(cbor::decode(bytes)?).map_err(|_| EventError::BadEnvelope)?;
+        let signatures = jws.signatures.into_iter().map(|one| Signature {
+            protected: one.protected.unwrap_or_default(),
+            signature: one.signature,
+        });
         Ok(Self {
-            payload: cbor::read_cid(&payload).ok_or(EventError::BadEnvelope)?,
-            signatures: signatures
-                .into_iter()
-                .map(read_signature)
-                .collect::<Result<_, _>>()?,
+            payload: cbor::read_cid(&jws.payload).ok_or(EventError::BadEnvelope)?,
+            signatures: signatures.collect(),
         })
     }
 
     /// Writes the DAG-JOSE block.
     pub fn write(&self) -> Result<Block, EventError> {
-        let signatures = self.signatures.iter().map(|one| {
-            let mut map =
-                Map::from([("signature".to_owned(), Ipld::Bytes(one.signature.to_vec()))]);
-            if !one.protected.is_empty() {
-                map.insert("protected".to_owned(), Ipld::Bytes(one.protected.to_vec()));
-            }
-            Ipld::Map(map)
+        let signatures = self.signatures.iter().map(|one| JwsSignature {
+            protected: Some(one.protected.clone()).filter(|protected| !protected.is_empty()),
+            header: None,
+            signature: one.signature.clone(),
         });
-        let map = Map::from([
-            ("payload".to_owned(), Ipld::Bytes(self.payload.to_bytes())),
-            ("signatures".to_owned(), Ipld::List(signatures.collect())),
-        ]);
-        Ok(Block::dag_jose(cbor::encode(&Ipld::Map(map))?)?)
+        let jws = Jws {
+            payload: self.payload.to_bytes().into(),
+            signatures: signatures.collect(),
+        };
+        Ok(Block::dag_jose(cbor::encode(&jws.to_value())?)?)
     }
 }
 
@@ -108,24 +99,6 @@ fn byte_string_at(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
         _ => return None,
     };
     rest.split_at_checked(length)
-}
-
-fn read_signature(value: Ipld) -> Result<Signature, EventError> {
-    let Ipld::Map(mut map) = value else {
-        return Err(EventError::BadEnvelope);
-    };
-    let protected = match map.remove("protected") {
-        Some(Ipld::Bytes(protected)) => protected.into(),
-        Some(_) => return Err(EventError::BadEnvelope),
-        None => Bytes::new(),
-    };
-    match map.remove("signature") {
-        Some(Ipld::Bytes(signature)) => Ok(Signature {
-            protected,
-            signature: signature.into(),
-        }),
-        _ => Err(EventError::BadEnvelope),
-    }
 }
 
 #[cfg(test)]

@@ -115,7 +115,15 @@ impl Jws {
 
     /// Reads a dag-jose block. Fields that are none of a JWS are dropped.
     pub fn from_block(bytes: &[u8]) -> Result<Jws, JoseError> {
-        let Ok(Ipld::Map(mut map)) = cbor::decode(bytes) else {
+        match cbor::decode(bytes) {
+            Ok(value) => Jws::from_value(value)?.of_a_block(),
+            Err(_) => Err(JoseError::Format("not a DAG-CBOR map")),
+        }
+    }
+
+    /// Reads what a dag-jose block holds, whatever the payload is.
+    pub(crate) fn from_value(value: Ipld) -> Result<Jws, JoseError> {
+        let Ipld::Map(mut map) = value else {
             return Err(JoseError::Format("not a DAG-CBOR map"));
         };
         let (Some(Ipld::Bytes(payload)), Some(Ipld::List(entries))) =
@@ -131,16 +139,20 @@ impl Jws {
             }),
             _ => Err(JoseError::Format("a signature is not a map")),
         });
-        let signatures = signatures.collect::<Result<Vec<_>, JoseError>>()?;
-        Jws {
+        Ok(Jws {
             payload: payload.into(),
-            signatures,
-        }
-        .of_a_block()
+            signatures: signatures.collect::<Result<_, _>>()?,
+        })
     }
 
     /// Writes the dag-jose block.
     pub fn to_block(&self) -> Result<Vec<u8>, JoseError> {
+        self.clone().of_a_block()?;
+        cbor::encode(&self.to_value())
+            .map_err(|_| JoseError::Format("a header that DAG-CBOR cannot hold"))
+    }
+
+    pub(crate) fn to_value(&self) -> Ipld {
         let signatures = self.signatures.iter().map(|one| {
             let mut entry =
                 BTreeMap::from([("signature".to_owned(), Ipld::Bytes(one.signature.to_vec()))]);
@@ -152,13 +164,10 @@ impl Jws {
             }
             Ipld::Map(entry)
         });
-        let map = BTreeMap::from([
+        Ipld::Map(BTreeMap::from([
             ("payload".to_owned(), Ipld::Bytes(self.payload.to_vec())),
             ("signatures".to_owned(), Ipld::List(signatures.collect())),
-        ]);
-        self.clone().of_a_block()?;
-        cbor::encode(&Ipld::Map(map))
-            .map_err(|_| JoseError::Format("a header that DAG-CBOR cannot hold"))
+        ]))
     }
 
     /// Verifies the one signature against every key of the DID its `kid` names.
@@ -186,7 +195,7 @@ impl Jws {
     }
 }
 
-fn base64(text: &Value) -> Result<Bytes, JoseError> {
+pub(super) fn base64(text: &Value) -> Result<Bytes, JoseError> {
     let text = text
         .as_str()
         .ok_or(JoseError::Format("a part is missing"))?;

@@ -1,4 +1,4 @@
-//! Signatures: JWS as Ceramic events carry them (RFC 7515, as dids 5 verifies it).
+//! Signatures: JWS as Ceramic events carry them (RFC 7515, as dids 5 verifies it), and the envelopes of JWE ([`jwe`]).
 //!
 //! A hostile sender chooses the header, the signature and, through the `kid`, the key. [`MAX_PROTECTED_BYTES`] bounds
 //! the header before it is parsed; an algorithm is taken from a fixed list and must fit the kind of key; exactly one
@@ -10,6 +10,7 @@
 
 pub(crate) mod ed25519;
 mod header;
+pub mod jwe;
 pub mod jws;
 mod many;
 mod sign;

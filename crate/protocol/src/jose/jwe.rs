@@ -1,0 +1,265 @@
+//! The written forms of a JWE (RFC 7516): general JSON, and the dag-jose block. Only the envelope; nothing is decrypted here.
+//!
+//! Both hold the same bytes, as dag-jose 5 writes them; fields that are none of a JWE are passed over, as it and the RFC do.
+//! A hostile sender chooses all of it: a JWE has at most [`MAX_JWE_BYTES`] bytes and [`MAX_RECIPIENTS`] recipients, and
+//! what the decoders of JSON and DAG-CBOR take nests no deeper than [`cbor::MAX_DEPTH`].
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
+use ipld_core::ipld::Ipld;
+use serde_json::{Map, Value};
+
+use super::jws::base64;
+use crate::block::BlockError;
+use crate::{Block, cbor, json as ipld_json};
+
+/// Most bytes of a JWE, all parts but the headers of its recipients together.
+pub const MAX_JWE_BYTES: usize = 4 << 20;
+/// Most recipients. Each is a key agreement that a reader may have to try.
+pub const MAX_RECIPIENTS: usize = 1_024;
+
+/// Why something is no JWE.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JweError {
+    /// A part is missing, of the wrong type, or not base64url.
+    #[error("not a JWE: {0}")]
+    Format(&'static str),
+    /// More than [`MAX_JWE_BYTES`].
+    #[error("a JWE of {0} bytes is larger than {MAX_JWE_BYTES}")]
+    TooLarge(usize),
+    /// More than [`MAX_RECIPIENTS`].
+    #[error("a JWE for {0} recipients is for more than {MAX_RECIPIENTS}")]
+    TooManyRecipients(usize),
+    /// Too large for a block.
+    #[error(transparent)]
+    Block(#[from] BlockError),
+}
+
+impl JweError {
+    /// A stable name of the refusal.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Format(_) => "jwe-format",
+            Self::TooLarge(_) => "jwe-too-large",
+            Self::TooManyRecipients(_) => "jwe-too-many-recipients",
+            Self::Block(error) => error.code(),
+        }
+    }
+}
+
+/// Something encrypted, and for whom.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Jwe {
+    /// The protected header: JSON, as it was authenticated.
+    pub protected: Bytes,
+    /// The initialisation vector.
+    pub iv: Bytes,
+    /// What is encrypted.
+    pub ciphertext: Bytes,
+    /// The authentication tag.
+    pub tag: Bytes,
+    /// More that was authenticated.
+    pub aad: Option<Bytes>,
+    /// Those who can decrypt it; none if the key is not wrapped.
+    pub recipients: Option<Vec<Recipient>>,
+    /// The header that nobody authenticated.
+    pub unprotected: Option<Ipld>,
+}
+
+/// Someone who can decrypt a [`Jwe`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipient {
+    /// The content's key, encrypted for them.
+    pub encrypted_key: Option<Bytes>,
+    /// How: algorithm, key id, ephemeral key.
+    pub header: Option<Ipld>,
+}
+
+impl Jwe {
+    /// Reads the general JSON form. Padding is tolerated, as dag-jose does.
+    pub fn from_general(json: &Value) -> Result<Self, JweError> {
+        let bytes = |entry: &Value, name| match present(entry.get(name)) {
+            Some(text) => base64(text)
+                .map(Some)
+                .map_err(|_| JweError::Format("a part is not base64url")),
+            None => Ok(None),
+        };
+        let header = |entry: &Value, name| match present(entry.get(name)) {
+            Some(header @ Value::Object(_)) => ipld_json::from_json(header)
+                .map(Some)
+                .map_err(|_| JweError::Format("an unreadable header")),
+            Some(_) => Err(JweError::Format("a header is not an object")),
+            None => Ok(None),
+        };
+        let part = |name| bytes(json, name)?.ok_or(JweError::Format("a part is missing"));
+        let recipients = match present(json.get("recipients")) {
+            Some(Value::Array(list)) => Some(list),
+            Some(_) => return Err(JweError::Format("the recipients are not a list")),
+            None => None,
+        };
+        let recipients = recipients.map(|list| {
+            few(list.len())?;
+            let recipients = list.iter().map(|entry| match entry {
+                Value::Object(_) => Ok(Recipient {
+                    encrypted_key: bytes(entry, "encrypted_key")?,
+                    header: header(entry, "header")?,
+                }),
+                _ => Err(JweError::Format("a recipient is not an object")),
+            });
+            recipients.collect::<Result<Vec<_>, _>>()
+        });
+        let jwe = Self {
+            protected: part("protected")?,
+            iv: part("iv")?,
+            ciphertext: part("ciphertext")?,
+            tag: part("tag")?,
+            aad: bytes(json, "aad")?,
+            recipients: recipients.transpose()?,
+            unprotected: header(json, "unprotected")?,
+        };
+        jwe.bounded()
+    }
+
+    /// The general JSON form.
+    pub fn to_general(&self) -> Value {
+        let text = |bytes: &Bytes| Value::String(BASE64URL_NOPAD.encode(bytes));
+        let recipient = |one: &Recipient| {
+            object([
+                ("encrypted_key", one.encrypted_key.as_ref().map(text)),
+                ("header", one.header.as_ref().map(ipld_json::to_json)),
+            ])
+        };
+        let recipients = |list: &Vec<Recipient>| list.iter().map(recipient).collect();
+        object([
+            ("protected", Some(text(&self.protected))),
+            ("iv", Some(text(&self.iv))),
+            ("ciphertext", Some(text(&self.ciphertext))),
+            ("tag", Some(text(&self.tag))),
+            ("aad", self.aad.as_ref().map(text)),
+            ("recipients", self.recipients.as_ref().map(recipients)),
+            (
+                "unprotected",
+                self.unprotected.as_ref().map(ipld_json::to_json),
+            ),
+        ])
+    }
+
+    /// Reads a dag-jose block.
+    pub fn from_block(bytes: &[u8]) -> Result<Self, JweError> {
+        if bytes.len() > MAX_JWE_BYTES {
+            return Err(JweError::TooLarge(bytes.len()));
+        }
+        let Ok(Ipld::Map(mut map)) = cbor::decode(bytes) else {
+            return Err(JweError::Format("not a DAG-CBOR map"));
+        };
+        let mut part =
+            |name| byte_string(map.remove(name))?.ok_or(JweError::Format("a part is missing"));
+        let (protected, iv) = (part("protected")?, part("iv")?);
+        let (ciphertext, tag) = (part("ciphertext")?, part("tag")?);
+        let recipients = match map.remove("recipients") {
+            Some(Ipld::List(list)) => {
+                few(list.len())?;
+                let recipients = list.into_iter().map(|entry| match entry {
+                    Ipld::Map(mut entry) => Ok(Recipient {
+                        encrypted_key: byte_string(entry.remove("encrypted_key"))?,
+                        header: header(entry.remove("header"))?,
+                    }),
+                    _ => Err(JweError::Format("a recipient is not a map")),
+                });
+                Some(recipients.collect::<Result<Vec<_>, _>>()?)
+            }
+            Some(_) => return Err(JweError::Format("the recipients are not a list")),
+            None => None,
+        };
+        let jwe = Self {
+            protected,
+            iv,
+            ciphertext,
+            tag,
+            aad: byte_string(map.remove("aad"))?,
+            recipients,
+            unprotected: header(map.remove("unprotected"))?,
+        };
+        jwe.bounded()
+    }
+
+    /// Writes the dag-jose block.
+    pub fn to_block(&self) -> Result<Block, JweError> {
+        let bytes = |bytes: &Bytes| Ipld::Bytes(bytes.to_vec());
+        let recipient = |one: &Recipient| {
+            fields([
+                ("encrypted_key", one.encrypted_key.as_ref().map(bytes)),
+                ("header", one.header.clone()),
+            ])
+        };
+        let recipients = |list: &Vec<Recipient>| Ipld::List(list.iter().map(recipient).collect());
+        let whole = fields([
+            ("protected", Some(bytes(&self.protected))),
+            ("iv", Some(bytes(&self.iv))),
+            ("ciphertext", Some(bytes(&self.ciphertext))),
+            ("tag", Some(bytes(&self.tag))),
+            ("aad", self.aad.as_ref().map(bytes)),
+            ("recipients", self.recipients.as_ref().map(recipients)),
+            ("unprotected", self.unprotected.clone()),
+        ]);
+        let whole = cbor::encode(&whole);
+        let whole = whole.map_err(|_| JweError::Format("a header that DAG-CBOR cannot hold"))?;
+        Ok(Block::dag_jose(whole)?)
+    }
+
+    fn bounded(self) -> Result<Self, JweError> {
+        let keys = self.recipients.iter().flatten();
+        let keys = keys.filter_map(|one| one.encrypted_key.as_ref());
+        let parts = [&self.protected, &self.iv, &self.ciphertext, &self.tag];
+        let parts = parts.into_iter().chain(&self.aad).chain(keys);
+        match parts.map(Bytes::len).fold(0, usize::saturating_add) {
+            0..=MAX_JWE_BYTES => Ok(self),
+            size => Err(JweError::TooLarge(size)),
+        }
+    }
+}
+
+fn few(recipients: usize) -> Result<(), JweError> {
+    match recipients {
+        0..=MAX_RECIPIENTS => Ok(()),
+        many => Err(JweError::TooManyRecipients(many)),
+    }
+}
+
+/// `null` is absent.
+fn present(value: Option<&Value>) -> Option<&Value> {
+    value.filter(|value| !value.is_null())
+}
+
+fn byte_string(value: Option<Ipld>) -> Result<Option<Bytes>, JweError> {
+    match value {
+        Some(Ipld::Bytes(bytes)) => Ok(Some(bytes.into())),
+        Some(_) => Err(JweError::Format("a part is not a byte string")),
+        None => Ok(None),
+    }
+}
+
+fn header(value: Option<Ipld>) -> Result<Option<Ipld>, JweError> {
+    match value {
+        Some(header @ Ipld::Map(_)) => Ok(Some(header)),
+        Some(_) => Err(JweError::Format("a header is not a map")),
+        None => Ok(None),
+    }
+}
+
+fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
+    let fields = fields.into_iter();
+    let fields = fields.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(fields.collect::<Map<_, _>>())
+}
+
+fn fields<const N: usize>(fields: [(&str, Option<Ipld>); N]) -> Ipld {
+    let fields = fields.into_iter();
+    let fields = fields.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Ipld::Map(fields.collect::<BTreeMap<_, _>>())
+}
+
+#[cfg(test)]
+mod tests;
