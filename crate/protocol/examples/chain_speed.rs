@@ -107,7 +107,9 @@ fn verify_documents(archive: &[u8]) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn read(archive: &[u8]) -> Result<(Vec<Cid>, HashMap<Cid, Block>), Box<dyn Error>> {
+type Archive = (Vec<Cid>, HashMap<Cid, Block>);
+
+fn read(archive: &[u8]) -> Result<Archive, Box<dyn Error>> {
     let archive = car::read(archive)?;
     let blocks = archive.blocks.into_iter();
     let blocks = blocks.map(|block| (*block.cid(), block)).collect();

@@ -31,8 +31,10 @@ impl Envelope {
 
     /// The capability that the signer claims to act under; none if the protected header cannot be read.
     pub fn capability(&self) -> Option<Cid> {
-        let first = self.signatures.first()?;
-        crate::jose::Header::parse(&first.protected).ok()?.cap
+        let protected = &self.signatures.first()?.protected;
+        // A name in JSON is written out, or with escapes.
+        let named = protected.windows(3).any(|part| part == b"cap") || protected.contains(&b'\\');
+        named.then(|| crate::jose::Header::parse(protected).ok()?.cap)?
     }
 
     /// Reads a DAG-JOSE block. Unknown fields are passed over, as js does.
@@ -126,6 +128,29 @@ mod tests {
         let (protected, signature) = Ed25519Signer::from_seed(&[7; 32]).sign(b"payload");
         let bytes = written(protected, signature, 1);
         assert_eq!(plain(&bytes).unwrap(), Envelope::read_any(&bytes).unwrap());
+    }
+
+    #[test]
+    fn a_capability_is_found_however_its_name_is_written() {
+        let cid = *Block::dag_cbor(&b"\xa0"[..]).unwrap().cid();
+        for (name, found) in [
+            ("cap", true),
+            (r"\u0063ap", true),
+            (r"c\u0061p", true),
+            ("cup", false),
+        ] {
+            let protected =
+                format!(r#"{{"alg":"EdDSA","kid":"did:key:z","{name}":"ipfs://{cid}"}}"#);
+            let one = Signature {
+                protected: protected.into(),
+                signature: Bytes::new(),
+            };
+            let envelope = Envelope {
+                payload: cid,
+                signatures: vec![one],
+            };
+            assert_eq!(envelope.capability(), found.then_some(cid), "{name}");
+        }
     }
 
     proptest! {

@@ -113,8 +113,14 @@ pub(crate) fn verify_one(
 
 /// What is signed: `base64url(protected) "." base64url(payload)`.
 pub fn signing_input(protected: &[u8], payload: &[u8]) -> Vec<u8> {
-    let base64 = |bytes: &[u8]| data_encoding::BASE64URL_NOPAD.encode(bytes);
-    format!("{}.{}", base64(protected), base64(payload)).into_bytes()
+    let mut input = base64(protected);
+    input.push(b'.');
+    input.extend_from_slice(&base64(payload));
+    input
+}
+
+fn base64(bytes: &[u8]) -> Vec<u8> {
+    data_encoding::BASE64URL_NOPAD.encode(bytes).into_bytes()
 }
 
 #[cfg(test)]

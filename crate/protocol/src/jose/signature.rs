@@ -58,12 +58,14 @@ fn es256k_recovered(input: &[u8], signature: &[u8], key: &[u8]) -> Option<()> {
     let Some((pair, [id])) = signature.split_at_checked(64) else {
         return es256k(input, signature, key);
     };
-    let key = k256::ecdsa::VerifyingKey::from_sec1_bytes(plain_sec1(key)?).ok()?;
+    let key = plain_sec1(key)?;
     let pair = k256::ecdsa::Signature::from_slice(pair).ok()?;
     let digest = Sha256::digest(input);
     let id = RecoveryId::from_byte(*id)?;
     let recovered = k256::ecdsa::VerifyingKey::recover_from_prehash(&digest, &pair, id).ok()?;
-    (recovered == key).then_some(())
+    // Written as the key is; what is no key equals none.
+    let compressed = !matches!(key.first(), Some(4));
+    (recovered.to_sec1_point(compressed).as_bytes() == key).then_some(())
 }
 
 /// SEC1 compressed or uncompressed; the crates also read a compact form, which js does not.
