@@ -83,3 +83,38 @@ fn what_was_refused_is_told_with_the_rule() {
         &["its first event was refused", "✗"],
     );
 }
+
+#[test]
+fn a_model_is_told_by_what_its_instances_must_be() {
+    says(
+        &told("model", "v2-set"),
+        &["Model k", "instances   one for each account and value of"],
+    );
+    says(
+        &told("model", "implements-weaker-constraint"),
+        &[
+            "does not implement the interface",
+            "(model-not-implemented)",
+        ],
+    );
+}
+
+#[test]
+fn content_that_breaks_its_schema_is_told_with_the_keyword_and_the_place() {
+    says(
+        &told("tile", "schema/update-violates"),
+        &["\"minimum\" is not met at \"/n\" (schema-mismatch)"],
+    );
+    says(
+        &told("model-instance", "list/update-valid-after-violation"),
+        &["\"required\" is not met by the content as a whole (instance-schema)"],
+    );
+}
+
+#[test]
+fn names_that_were_cut_are_told_in_full_at_the_end() {
+    says(
+        &told("cacao", "eth/valid"),
+        &["Names in full:", " is did:key:z6Mk", " is bafyrei"],
+    );
+}

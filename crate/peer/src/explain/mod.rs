@@ -2,8 +2,10 @@
 //! the rule that refused it.
 
 mod change;
+mod model;
 mod words;
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
 use ostrakon_protocol::cacao::Capability;
@@ -40,7 +42,8 @@ impl fmt::Display for Story<'_> {
                     self.event(f, index, entry, document)?;
                 }
                 self.lost(f, document)?;
-                self.refused(f, refusals)
+                self.refused(f, refusals)?;
+                names(f, document)
             }
             Err(refusal) => {
                 writeln!(
@@ -65,9 +68,15 @@ impl Story<'_> {
                 writeln!(f, "  {name:<11} {}", words::metadata(value))?;
             }
         }
-        let content = state.content().map(json::to_json);
-        let content = content.map_or("nothing".to_owned(), |content| preview(&content, PREVIEW));
-        writeln!(f, "  content     {content}")?;
+        match state.model() {
+            Some(model) => model::summary(f, model)?,
+            None => {
+                let content = state.content().map(json::to_json);
+                let content =
+                    content.map_or("nothing".to_owned(), |content| preview(&content, PREVIEW));
+                writeln!(f, "  content     {content}")?;
+            }
+        }
         let proven = log
             .iter()
             .filter(|entry| entry.time.unix().is_some())
@@ -227,6 +236,26 @@ impl Story<'_> {
     }
 }
 
+/// What was cut above, in full.
+fn names(f: &mut fmt::Formatter<'_>, document: &Document) -> fmt::Result {
+    let mut names = BTreeSet::new();
+    for entry in document.log() {
+        names.extend(entry.signer.as_deref().map(str::to_owned));
+        if let Some(capability) = entry.mandate() {
+            names.insert(capability.issuer().to_owned());
+            names.insert(capability.cid().to_string());
+        }
+    }
+    names.retain(|name| short(name) != *name);
+    if names.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "\nNames in full:")?;
+    names
+        .iter()
+        .try_for_each(|name| writeln!(f, "      {} is {name}", short(name)))
+}
+
 /// By which capability, and what it allows.
 fn mandate(out: &mut String, capability: &Capability) -> fmt::Result {
     let cid = short(&capability.cid().to_string());
@@ -279,9 +308,20 @@ fn anchored(out: &mut String, entry: &LogEntry, document: &Document) -> fmt::Res
         transaction(&proof.tx_hash),
         proof.chain_id
     )?;
-    match entry.time.unix() {
-        Some(unix) => writeln!(out, "proven: the chain has it, mined {}", time(unix)),
-        None => writeln!(
+    match &entry.time {
+        TimeStatus::Proven {
+            unix, block, by, ..
+        } => {
+            write!(out, "proven: the chain has it, mined {}", time(*unix))?;
+            if let Some(block) = block {
+                write!(out, " in block {block}")?;
+            }
+            match by.join(" and ") {
+                sources if sources.is_empty() => writeln!(out),
+                sources => writeln!(out, ", says {sources}"),
+            }
+        }
+        _ => writeln!(
             out,
             "claimed: the path to the root is right, but no chain was asked about the transaction"
         ),

@@ -53,7 +53,7 @@ pub enum Draft {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SchemaError {
     /// The content is not what the schema demands.
-    #[error("the content breaks the schema: {keyword} at {at:?}")]
+    #[error("the content breaks the schema: {keyword:?} {}", place(at))]
     Mismatch {
         /// The keyword.
         keyword: &'static str,
@@ -61,7 +61,7 @@ pub enum SchemaError {
         at: String,
     },
     /// The schema is not what the meta-schema demands.
-    #[error("this is no JSON Schema: {keyword} at {at:?}")]
+    #[error("this is no JSON Schema: {keyword:?} {}", place(at))]
     NotASchema {
         /// The keyword of the meta-schema.
         keyword: &'static str,
@@ -107,6 +107,14 @@ pub enum SchemaError {
     /// Content that makes Ajv fail instead of judging.
     #[error("the content cannot be judged by this schema")]
     Unjudgeable,
+}
+
+/// A JSON pointer as a person reads it.
+fn place(at: &str) -> String {
+    match at {
+        "" => "is not met by the content as a whole".to_owned(),
+        at => format!("is not met at {at:?}"),
+    }
 }
 
 impl SchemaError {
