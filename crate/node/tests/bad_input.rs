@@ -9,8 +9,7 @@ use ostrakon_node::network::gossip::{Message, query_id};
 use ostrakon_node::store::{Memory, Store, StoreError};
 use ostrakon_node::{NodeError, NodeEvent};
 use ostrakon_protocol::block::MAX_BLOCK_BYTES;
-use ostrakon_protocol::event::Init;
-use ostrakon_protocol::{Block, Cid, DocumentRef, Ipld, StreamId, StreamType, car};
+use ostrakon_protocol::{Block, Cid, DocumentRef, StreamId, StreamType, car};
 
 use common::nodes::{Failing, LONG, Liar, n, run, start, start_empty, until};
 use common::{Author, forge};
@@ -215,7 +214,7 @@ fn a_document_of_a_type_nobody_can_verify_yet_is_refused_by_name() {
     run(async {
         let node = start_empty(&[]).await;
         let author = Author::new(1);
-        let other = StreamId::new(StreamType::UNLOADABLE, author.tip);
+        let other = StreamId::new(StreamType::new(99), author.tip);
         let refused = node
             .node
             .submit(other, author.tip, author.all())
@@ -365,37 +364,6 @@ fn frame(cid: &Cid, bytes: &[u8]) -> Vec<u8> {
         bytes,
     ]
     .concat()
-}
-
-#[test]
-fn an_archive_names_no_document_by_a_type_its_init_cannot_have() {
-    run(async {
-        let node = start_empty(&[]).await;
-        let model = StreamId::new(StreamType::MODEL, *Author::new(1).stream.init());
-        let header = |extra: Option<(&str, Ipld)>, controller: &str| {
-            let controllers = Ipld::List(vec![Ipld::String(controller.to_owned())]);
-            let fields = [Some(("controllers", controllers)), extra];
-            fields
-                .into_iter()
-                .flatten()
-                .map(|(key, value)| (key.to_owned(), value))
-                .collect()
-        };
-        let instance = Init::payload(
-            header(
-                Some(("model", Ipld::Bytes(model.to_bytes()))),
-                "did:key:z6Mk",
-            ),
-            None,
-        )
-        .unwrap();
-        let refused = node
-            .node
-            .import_car(&car::write(&[*instance.cid()], [&instance]))
-            .await
-            .unwrap_err();
-        assert_eq!(refused.code(), "needs-document", "{refused}");
-    });
 }
 
 #[test]

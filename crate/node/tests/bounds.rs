@@ -7,157 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use libp2p::PeerId;
-use libp2p::identity::Keypair;
 use ostrakon_node::NodeError;
 use ostrakon_node::documents::{
-    ANSWER_PAUSE, CallId, Documents, MAX_CALLS, MAX_JOBS, MAX_LOOKUPS, MAX_OPEN, Now, Output,
-    ROUND_PAUSE, Reply,
+    ANSWER_PAUSE, CallId, MAX_CALLS, MAX_JOBS, MAX_LOOKUPS, MAX_OPEN, Output, ROUND_PAUSE, Reply,
 };
-use ostrakon_node::store::{Memory, Store, StoreError};
+use ostrakon_node::store::{Store, StoreError};
 use ostrakon_node::sync::{
     FIRST_PAUSE, LONGEST_PAUSE, MAX_FETCHES, MAX_FETCHES_PER_DOCUMENT, MAX_GATHERED_BYTES,
     MAX_TIPS, MAX_TIPS_PER_PEER, MISSING_FOR, REFUSED_FOR,
 };
 use ostrakon_protocol::author::{TileMetadata, tile_init};
 use ostrakon_protocol::jose::Ed25519Signer;
-use ostrakon_protocol::{Block, Cid, DocumentRef, Ipld, StreamId, StreamType};
+use ostrakon_protocol::{Cid, Ipld, StreamId, StreamType};
 
+use common::bench::{Bench, SECOND, nowhere, peer};
 use common::{Author, forge};
-
-const SECOND: Duration = Duration::from_secs(1);
-
-/// The machine and a store that answers at once.
-struct Bench {
-    documents: Documents,
-    disk: Memory,
-    now: Duration,
-    calls: CallId,
-}
-
-/// What came out, besides what the store was told.
-#[derive(Default)]
-struct Outcome {
-    replies: Vec<(CallId, Result<Reply, NodeError>)>,
-    queries: Vec<StreamId>,
-    gets: Vec<Cid>,
-    cancelled: Vec<Cid>,
-    responses: Vec<StreamId>,
-    lookups: usize,
-    shown: usize,
-    ended: usize,
-}
-
-fn peer(n: u8) -> PeerId {
-    Keypair::ed25519_from_bytes([n; 32])
-        .unwrap()
-        .public()
-        .to_peer_id()
-}
-
-/// A CID that nobody has the block of.
-fn nowhere(n: u32) -> Cid {
-    *Block::dag_cbor([&[0x58, 4][..], &n.to_be_bytes()].concat())
-        .unwrap()
-        .cid()
-}
-
-impl Bench {
-    fn new() -> Bench {
-        Bench {
-            documents: Documents::default(),
-            disk: Memory::default(),
-            now: SECOND,
-            calls: 0,
-        }
-    }
-
-    fn clock(&self) -> Now {
-        Now {
-            ticks: self.now,
-            unix_ms: 1_750_000_000_000,
-        }
-    }
-
-    fn drain(&mut self) -> Outcome {
-        let mut outcome = Outcome::default();
-        while let Some(output) = self.documents.poll() {
-            let now = self.clock();
-            match output {
-                Output::Open(stream) => {
-                    let read = self.disk.document(&stream).now_or_never().unwrap();
-                    self.documents.opened(stream, read, now);
-                }
-                Output::LookUp(stream) => {
-                    outcome.lookups += 1;
-                    let read = self.disk.record(&stream).now_or_never().unwrap();
-                    self.documents.looked_up(stream, read, now);
-                }
-                Output::List => {
-                    let read = self.disk.records().now_or_never().unwrap();
-                    self.documents.listed(read, now);
-                }
-                Output::Commit(stream, change) => {
-                    let written = self.disk.commit(change).now_or_never().unwrap();
-                    self.documents.committed(stream, written, now);
-                }
-                Output::Reply(id, reply) => outcome.replies.push((id, reply)),
-                Output::Query(stream) => outcome.queries.push(stream),
-                Output::Get(cids, _) => outcome.gets.extend(cids),
-                Output::Cancel(cid) => outcome.cancelled.push(cid),
-                Output::Respond(stream, _) => outcome.responses.push(stream),
-                Output::Show(..) => outcome.shown += 1,
-                Output::End(_) => outcome.ended += 1,
-                Output::Changed(_)
-                | Output::Export(..)
-                | Output::Update(..)
-                | Output::Offer(_)
-                | Output::Unhear(..)
-                | Output::Ask(_) => {}
-            }
-        }
-        outcome
-    }
-
-    fn pass(&mut self, time: Duration) -> Outcome {
-        self.now += time;
-        let now = self.clock();
-        self.documents.tick(now);
-        self.drain()
-    }
-
-    fn id(&mut self) -> CallId {
-        self.calls += 1;
-        self.calls
-    }
-
-    fn load(&mut self, stream: StreamId) -> CallId {
-        let (id, now, deadline) = (self.id(), self.clock(), self.now + SECOND * 3600);
-        self.documents
-            .load(id, &DocumentRef::Stream(stream), deadline, now);
-        id
-    }
-
-    fn keep(&mut self, author: &Author) {
-        let (id, now) = (self.id(), self.clock());
-        let blocks = Arc::new(author.blocks.clone().into_iter().collect());
-        self.documents
-            .submit(id, author.stream, vec![author.tip], blocks, now);
-        let outcome = self.drain();
-        assert!(matches!(outcome.replies[..], [(_, Ok(Reply::Done))]));
-    }
-
-    fn announce(&mut self, stream: StreamId, tip: Cid, from: u8) {
-        let now = self.clock();
-        self.documents.announced(stream, tip, &[peer(from)], now);
-    }
-
-    fn listen(&mut self, from: u8) -> Outcome {
-        let now = self.clock();
-        self.documents.listens(peer(from), now);
-        self.drain()
-    }
-}
 
 #[test]
 fn a_flood_of_tips_from_one_peer_leaves_room_for_the_others() {

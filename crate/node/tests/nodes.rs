@@ -2,15 +2,17 @@
 
 mod common;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::StreamExt;
 use ostrakon_node::store::Memory;
 use ostrakon_node::{NodeEvent, Source};
-use ostrakon_protocol::{Block, CommitId, DocumentRef, car};
+use ostrakon_protocol::document::hear_all;
+use ostrakon_protocol::{Block, Cid, CommitId, DocumentRef, Unasked, World, car};
 
 use common::nodes::{LONG, content, n, run, start, start_empty, until};
-use common::{Author, tiles};
+use common::{Author, instances, tiles};
 
 #[test]
 fn a_document_comes_from_a_peer_and_is_the_one_js_ceramic_has() {
@@ -303,6 +305,55 @@ fn an_archive_goes_out_and_comes_in_unchanged() {
             (left.documents, left.blocks, left.bytes),
             (right.documents, right.blocks, right.bytes)
         );
+    });
+}
+
+#[test]
+fn an_instance_brings_its_model_and_its_archive_stands_alone() {
+    run(async {
+        let server = start_empty(&[]).await;
+        let reader = start_empty(&[&server]).await;
+        for vector in instances().into_iter().take(4) {
+            let archive = car::write(&[vector.tip], &vector.blocks);
+            let imported = server.node.import_car(&archive).await.unwrap();
+            assert_eq!(imported, [vector.stream]);
+            let document = DocumentRef::Stream(vector.stream);
+            let view = reader.node.load(&document, LONG).await.unwrap();
+            assert_eq!(
+                (view.document.tip(), view.record.needs.len()),
+                (&vector.tip, 1)
+            );
+            let exported = reader.node.export_car(&vector.stream).await.unwrap();
+            let read = car::read(&exported).unwrap();
+            let blocks: HashMap<Cid, Block> = read
+                .blocks
+                .into_iter()
+                .map(|block| (*block.cid(), block))
+                .collect();
+            let world = World::new(1_750_000_000, &Unasked);
+            let (alone, refused) = hear_all(&vector.stream, &read.roots, &blocks, &world).unwrap();
+            assert_eq!((alone.tip(), refused.len()), (&vector.tip, 0));
+            // Asked for by name, the model comes as well; and in whatever order they are.
+            let model = DocumentRef::Stream(view.record.needs[0]);
+            reader.node.load(&model, LONG).await.unwrap();
+            for roots in [
+                [vector.tip, *view.record.needs[0].init()],
+                [*view.record.needs[0].init(), vector.tip],
+            ] {
+                let node = start_empty(&[]).await;
+                let both = car::write(&roots, blocks.values());
+                assert_eq!(node.node.import_car(&both).await.unwrap().len(), 2);
+                assert_eq!(node.node.documents().await.unwrap().len(), 2);
+            }
+        }
+        let (server, reader) = (server.node, reader.node);
+        assert_eq!(
+            server.documents().await.unwrap().len(),
+            4,
+            "nobody asked for the models"
+        );
+        assert!(server.status().await.documents > 4);
+        assert!(reader.documents().await.unwrap().len() > 4);
     });
 }
 

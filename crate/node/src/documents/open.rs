@@ -383,6 +383,7 @@ impl Documents {
             self.show(&view);
             self.ask_chains_of(&stream);
         }
+        self.ready.push_back(stream);
     }
 
     fn wait_or_give_up(&mut self, stream: StreamId, job: Job, wanted: DocumentRef, now: Now) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use cid::Cid;
 use ostrakon_protocol::block::{Block, Blocks};
 use ostrakon_protocol::chain::{Step, Walk};
-use ostrakon_protocol::document::Document;
+use ostrakon_protocol::document::{Document, tips};
 use ostrakon_protocol::id::{DocumentRef, StreamId};
 use ostrakon_protocol::refusal::{Need, Refusal};
 
@@ -99,7 +99,10 @@ impl Documents {
             };
             let tips = match &wanted {
                 DocumentRef::Commit(commit) => vec![*commit.commit()],
-                DocumentRef::Stream(stream) => ostrakon_protocol::document::tips(stream, &*blocks),
+                DocumentRef::Stream(stream) => match tips(stream, &*blocks) {
+                    none if none.is_empty() => vec![*stream.init()],
+                    tips => tips,
+                },
             };
             let Some(open) = self.open.get_mut(stream) else {
                 return false;

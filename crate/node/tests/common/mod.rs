@@ -1,7 +1,9 @@
 //! Documents and nodes for the tests of this crate.
 #![allow(dead_code)] // each test uses a part
 
+pub mod bench;
 pub mod nodes;
+pub mod referring;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,10 +25,19 @@ pub struct Vector {
 
 /// The tiles of `doc-chains.json`.
 pub fn tiles() -> Vec<Vector> {
+    vectors(0)
+}
+
+/// The model instances of `doc-chains.json`, with the blocks of their models.
+pub fn instances() -> Vec<Vector> {
+    vectors(3)
+}
+
+fn vectors(kind: u64) -> Vec<Vector> {
     let json = file("doc-chains");
     let cases = json["cases"].as_array().unwrap().iter();
     cases
-        .filter(|case| case["streamType"] == 0)
+        .filter(|case| case["streamType"] == kind)
         .map(vector)
         .collect()
 }
@@ -56,7 +67,9 @@ pub fn vector(case: &Value) -> Vector {
     }
 }
 
-/// A controller who writes one tile.
+pub use referring::types;
+
+/// A controller who writes one tile, or one document that names others.
 pub struct Author {
     signer: Ed25519Signer,
     pub stream: StreamId,
@@ -67,8 +80,13 @@ pub struct Author {
 
 impl Author {
     pub fn new(seed: u8) -> Author {
+        Author::begin(seed, BTreeMap::new())
+    }
+
+    fn begin(seed: u8, mut content: BTreeMap<String, Ipld>) -> Author {
         let signer = Ed25519Signer::from_seed(&[seed; 32]);
-        let content = Ipld::Map(BTreeMap::from([("n".to_owned(), Ipld::Integer(0))]));
+        content.insert("n".to_owned(), Ipld::Integer(0));
+        let content = Ipld::Map(content);
         let (stream, blocks) =
             author::tile_init(&signer, Some(content), &TileMetadata::default(), [seed; 12])
                 .unwrap();
@@ -115,11 +133,21 @@ pub fn forge(stream: &StreamId, prev: Cid, n: i128) -> Vec<Block> {
 }
 
 fn update(signer: &Ed25519Signer, stream: &StreamId, prev: Cid, n: i128) -> Vec<Block> {
+    replace(signer, stream, prev, "/n", Ipld::Integer(n))
+}
+
+fn replace(
+    signer: &Ed25519Signer,
+    stream: &StreamId,
+    prev: Cid,
+    path: &str,
+    value: Ipld,
+) -> Vec<Block> {
     let text = |text: &str| Ipld::String(text.to_owned());
     let change = BTreeMap::from([
         ("op".to_owned(), text("replace")),
-        ("path".to_owned(), text("/n")),
-        ("value".to_owned(), Ipld::Integer(n)),
+        ("path".to_owned(), text(path)),
+        ("value".to_owned(), value),
     ]);
     author::tile_update(
         signer,

@@ -106,7 +106,7 @@ pub async fn start_with<S: Store>(
         peers: peers.iter().map(|peer| peer.address.clone()).collect(),
         listen: vec![address.clone()],
         agent: "ostrakon/test".to_owned(),
-        types: Arc::default(),
+        types: super::types(),
     };
     let (node, driver) = Node::start(config, around).await?;
     Ok(Running {

@@ -1,0 +1,222 @@
+//! One node's machine without I/O, and a store that answers at once.
+#![allow(dead_code)] // each test uses a part
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use libp2p::PeerId;
+use libp2p::identity::Keypair;
+use ostrakon_node::NodeError;
+use ostrakon_node::chains::Answers;
+use ostrakon_node::documents::{CallId, Documents, Now, Output, Reply};
+use ostrakon_node::store::{Memory, Record, Store};
+use ostrakon_protocol::{Block, Cid, DocumentRef, StreamId};
+
+use super::{Author, types};
+
+pub const SECOND: Duration = Duration::from_secs(1);
+
+/// The machine and a store that answers at once.
+pub struct Bench {
+    pub documents: Documents,
+    pub disk: Memory,
+    pub now: Duration,
+    pub calls: CallId,
+    pub unix_ms: u64,
+}
+
+/// What came out, besides what the store was told.
+#[derive(Default)]
+pub struct Outcome {
+    pub replies: Vec<(CallId, Result<Reply, NodeError>)>,
+    pub queries: Vec<StreamId>,
+    pub gets: Vec<Cid>,
+    pub cancelled: Vec<Cid>,
+    pub responses: Vec<StreamId>,
+    pub lookups: usize,
+    pub shown: usize,
+    pub ended: usize,
+}
+
+pub fn peer(n: u8) -> PeerId {
+    Keypair::ed25519_from_bytes([n; 32])
+        .unwrap()
+        .public()
+        .to_peer_id()
+}
+
+/// A CID that nobody has the block of.
+pub fn nowhere(n: u32) -> Cid {
+    *Block::dag_cbor([&[0x58, 4][..], &n.to_be_bytes()].concat())
+        .unwrap()
+        .cid()
+}
+
+impl Bench {
+    pub fn new() -> Bench {
+        Bench {
+            documents: Documents::new(types(), Answers::default()),
+            disk: Memory::default(),
+            now: SECOND,
+            calls: 0,
+            unix_ms: 1_750_000_000_000,
+        }
+    }
+
+    pub fn clock(&self) -> Now {
+        Now {
+            ticks: self.now,
+            unix_ms: self.unix_ms,
+        }
+    }
+
+    pub fn drain(&mut self) -> Outcome {
+        let mut outcome = Outcome::default();
+        while let Some(output) = self.documents.poll() {
+            let now = self.clock();
+            match output {
+                Output::Open(stream) => {
+                    let read = self.disk.document(&stream).now_or_never().unwrap();
+                    self.documents.opened(stream, read, now);
+                }
+                Output::LookUp(stream) => {
+                    outcome.lookups += 1;
+                    let read = self.disk.record(&stream).now_or_never().unwrap();
+                    self.documents.looked_up(stream, read, now);
+                }
+                Output::List => {
+                    let read = self.disk.records().now_or_never().unwrap();
+                    self.documents.listed(read, now);
+                }
+                Output::Commit(stream, change) => {
+                    let written = self.disk.commit(change).now_or_never().unwrap();
+                    self.documents.committed(stream, written, now);
+                }
+                Output::Reply(id, reply) => outcome.replies.push((id, reply)),
+                Output::Query(stream) => outcome.queries.push(stream),
+                Output::Get(cids, _) => outcome.gets.extend(cids),
+                Output::Cancel(cid) => outcome.cancelled.push(cid),
+                Output::Respond(stream, _) => outcome.responses.push(stream),
+                Output::Show(..) => outcome.shown += 1,
+                Output::End(_) => outcome.ended += 1,
+                Output::Changed(_)
+                | Output::Export(..)
+                | Output::Update(..)
+                | Output::Offer(_)
+                | Output::Unhear(..)
+                | Output::Ask(_) => {}
+            }
+        }
+        outcome
+    }
+
+    pub fn pass(&mut self, time: Duration) -> Outcome {
+        self.now += time;
+        let now = self.clock();
+        self.documents.tick(now);
+        self.drain()
+    }
+
+    pub fn id(&mut self) -> CallId {
+        self.calls += 1;
+        self.calls
+    }
+
+    pub fn load(&mut self, stream: StreamId) -> CallId {
+        let (id, now, deadline) = (self.id(), self.clock(), self.now + SECOND * 3600);
+        self.documents
+            .load(id, &DocumentRef::Stream(stream), deadline, now);
+        id
+    }
+
+    pub fn keep(&mut self, author: &Author) {
+        let (id, now) = (self.id(), self.clock());
+        let blocks = Arc::new(author.blocks.clone().into_iter().collect());
+        self.documents
+            .submit(id, author.stream, vec![author.tip], blocks, now);
+        let outcome = self.drain();
+        assert!(matches!(outcome.replies[..], [(_, Ok(Reply::Done))]));
+    }
+
+    pub fn announce(&mut self, stream: StreamId, tip: Cid, from: u8) {
+        let now = self.clock();
+        self.documents.announced(stream, tip, &[peer(from)], now);
+    }
+
+    pub fn listen(&mut self, from: u8) -> Outcome {
+        self.connect(from);
+        self.drain()
+    }
+
+    pub fn connect(&mut self, from: u8) {
+        let now = self.clock();
+        self.documents.listens(peer(from), now);
+    }
+
+    /// Starts anew from what is on disk.
+    pub fn restart(&mut self) {
+        self.documents = Documents::new(types(), Answers::default());
+    }
+
+    /// A node that is connected to someone who has these blocks and answers at once.
+    pub fn serve(&mut self, blocks: &BTreeMap<Cid, Block>) -> Outcome {
+        let mut all = Outcome::default();
+        loop {
+            let outcome = self.drain();
+            all.replies.extend(outcome.replies);
+            all.queries.extend(outcome.queries);
+            all.shown += outcome.shown;
+            all.gets.extend(&outcome.gets);
+            if outcome.gets.is_empty() {
+                return all;
+            }
+            for cid in outcome.gets {
+                let now = self.clock();
+                match blocks.get(&cid) {
+                    Some(block) => self.documents.block(block, peer(1), now),
+                    None => self.documents.missing(&cid, now),
+                }
+            }
+        }
+    }
+
+    /// Lets time pass, with someone there who has these blocks.
+    pub fn wait(&mut self, time: Duration, blocks: &BTreeMap<Cid, Block>) -> Outcome {
+        let end = self.now + time;
+        let mut all = Outcome::default();
+        while self.now < end {
+            let next = self
+                .documents
+                .deadline()
+                .map_or(end, |at| at.clamp(self.now, end));
+            let step = next.saturating_sub(self.now).max(Duration::from_millis(1));
+            self.now += step;
+            let now = self.clock();
+            self.documents.tick(now);
+            let outcome = self.serve(blocks);
+            all.replies.extend(outcome.replies);
+            all.gets.extend(outcome.gets);
+        }
+        all
+    }
+
+    pub fn record(&self, stream: &StreamId) -> Option<Record> {
+        self.disk.record(stream).now_or_never().unwrap().unwrap()
+    }
+
+    pub fn submit(&mut self, author: &Author, blocks: BTreeMap<Cid, Block>) -> CallId {
+        let (id, now) = (self.id(), self.clock());
+        let blocks = Arc::new(blocks.into_iter().collect());
+        self.documents
+            .submit(id, author.stream, vec![author.tip], blocks, now);
+        id
+    }
+
+    pub fn forget(&mut self, stream: StreamId) -> Outcome {
+        let (id, now) = (self.id(), self.clock());
+        self.documents.forget(id, stream, now);
+        self.drain()
+    }
+}
