@@ -247,7 +247,7 @@ fn check_relation(
             false => Err(broken().into()),
         };
     };
-    let id: StreamId = js::text(value).parse().map_err(|_| broken())?;
+    let id = js::stream_id(&js::text(value)).ok_or_else(broken)?;
     if id.stream_type() != StreamType::MODEL_INSTANCE {
         return Err(broken().into());
     }

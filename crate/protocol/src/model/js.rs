@@ -2,6 +2,7 @@
 
 use ipld_core::ipld::Ipld;
 
+use crate::StreamId;
 use crate::state::truthy;
 
 /// Every JavaScript object seems to have these keys.
@@ -75,6 +76,26 @@ pub(crate) fn number_text(float: f64) -> String {
     format!("{sign}{text}")
 }
 
+/// The id in a text as js-ceramic finds it: the first run of letters and digits, after `ceramic://` or `/ceramic/` if it is
+/// there, whatever surrounds it. What comes out counts for a model's rules only; nothing is loaded or shown by it.
+pub(crate) fn stream_id(text: &str) -> Option<StreamId> {
+    let is_word = |c: char| c.is_ascii_alphanumeric();
+    let prefixed = |text: &str, prefix| {
+        let rest: &str = text.strip_prefix(prefix)?;
+        rest.starts_with(is_word).then(|| rest.to_owned())
+    };
+    let mut starts = text.char_indices().map(|(at, _)| text.split_at(at).1);
+    let rest = starts.find_map(|text| {
+        let prefixed = prefixed(text, "ceramic://").or_else(|| prefixed(text, "/ceramic/"));
+        prefixed.or_else(|| text.starts_with(is_word).then(|| text.to_owned()))
+    })?;
+    let (word, rest) = rest.split_at(rest.find(|c| !is_word(c)).unwrap_or(rest.len()));
+    match prefixed(rest, "?commit=") {
+        Some(_) => None,
+        None => word.parse().ok(),
+    }
+}
+
 /// `Number(value)`, for comparisons: not a number where JavaScript has none either.
 pub(crate) fn number(value: &Ipld) -> f64 {
     match value {
@@ -136,6 +157,33 @@ mod tests {
             (9_007_199_254_740_993.0, "9007199254740992"),
         ] {
             assert_eq!(number_text(float), text);
+        }
+    }
+
+    #[test]
+    fn an_id_is_found_wherever_js_ceramic_finds_it() {
+        let id = "kh4q0ozorrgaq2mezktnrmdwleo1d";
+        for text in [
+            format!("{id}"),
+            format!("ceramic://{id}"),
+            format!("/ceramic/{id}"),
+            format!(" é ceramic://{id}#part"),
+            format!("{id},{id}"),
+            format!("{id}?version=1"),
+            format!("//ceramic/{id}?commit="),
+        ] {
+            assert!(stream_id(&text).is_some(), "{text}");
+        }
+        for text in [
+            format!("x {id}"),
+            format!("ceramic:// {id}"),
+            format!("{id}?commit=0"),
+            format!("x/ceramic/{id}"),
+            format!("{id}a"),
+            id.to_uppercase(),
+            String::new(),
+        ] {
+            assert_eq!(stream_id(&text), None, "{text}");
         }
     }
 

@@ -3,8 +3,8 @@
 
 use ipld_core::ipld::Ipld;
 
-use super::fields;
 use super::{AccountRelation, MAX_INTERFACES, Model, ModelError, Relation, Version};
+use super::{fields, js};
 use crate::event::Map;
 use crate::json::to_json;
 use crate::schema::{Draft, Schema};
@@ -120,9 +120,9 @@ fn texts(value: &Ipld, error: &'static str) -> Result<Vec<String>, ModelError> {
 /// The text of a StreamID of any type.
 fn stream_id(map: &Map, name: &str, error: &'static str) -> Result<String, ModelError> {
     let text = text(map, name, error)?;
-    match text.parse::<StreamId>() {
-        Ok(_) => Ok(text),
-        Err(_) => Err(ModelError::BadField(error)),
+    match js::stream_id(&text) {
+        Some(_) => Ok(text),
+        None => Err(ModelError::BadField(error)),
     }
 }
 
@@ -218,8 +218,8 @@ fn implements(value: Option<&Ipld>) -> Result<Vec<(String, StreamId)>, ModelErro
         return Err(ModelError::TooManyInterfaces);
     }
     let interface = |item: &Ipld| match item {
-        Ipld::String(text) => match text.parse::<StreamId>() {
-            Ok(id) if id.stream_type() == StreamType::MODEL => Ok((text.clone(), id)),
+        Ipld::String(text) => match js::stream_id(text) {
+            Some(id) if id.stream_type() == StreamType::MODEL => Ok((text.clone(), id)),
             _ => Err(ModelError::BadField(ERROR)),
         },
         _ => Err(ModelError::BadField(ERROR)),

@@ -62,6 +62,24 @@ impl Writer {
         StreamId::new(StreamType::MODEL_INSTANCE, init)
     }
 
+    /// An instance with whatever header and content.
+    pub fn any_instance(
+        &mut self,
+        model: &StreamId,
+        header: Map,
+        content: Ipld,
+        signed: bool,
+    ) -> StreamId {
+        let mut whole = self.header(model, None);
+        whole.extend(header);
+        let payload = Init::payload(whole, Some(content)).unwrap();
+        let init = match signed {
+            true => self.sign(payload),
+            false => self.add(payload),
+        };
+        StreamId::new(StreamType::MODEL_INSTANCE, init)
+    }
+
     pub fn update(&mut self, stream: &StreamId, prev: Cid, patch: Value) -> Cid {
         self.change(stream, prev, patch, None)
     }
