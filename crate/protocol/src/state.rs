@@ -12,7 +12,7 @@ use crate::anchor::{Proof, Sources};
 use crate::cacao::Capability;
 use crate::event::Map;
 use crate::json::to_json;
-use crate::model::Model;
+use crate::model::{Model, js};
 use crate::patch::Content;
 
 /// The three kinds of event.
@@ -229,9 +229,9 @@ impl State {
         let mut metadata = self.metadata.clone();
         if self.kind != StreamType::TILE
             && let Some(unique) = metadata.get_mut("unique")
-            && let Ipld::Bytes(bytes) = unique
+            && truthy(unique)
         {
-            *unique = Ipld::String(BASE64_NOPAD.encode(bytes));
+            *unique = Ipld::String(BASE64_NOPAD.encode(&js::bytes(unique)));
         }
         to_json(&Ipld::Map(metadata))
     }

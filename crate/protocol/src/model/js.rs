@@ -113,6 +113,23 @@ pub(crate) fn number(value: &Ipld) -> f64 {
     }
 }
 
+/// `Uint8Array.from(value)`
+pub(crate) fn bytes(value: &Ipld) -> Vec<u8> {
+    let byte = |item: &Ipld| match number(item) {
+        number if number.is_finite() => number.trunc().rem_euclid(256.0) as u8,
+        _ => 0,
+    };
+    match value {
+        Ipld::Bytes(bytes) => bytes.clone(),
+        Ipld::List(list) => list.iter().map(byte).collect(),
+        Ipld::String(text) => text
+            .chars()
+            .map(|c| byte(&Ipld::String(c.into())))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// `a === b`: objects are never the same, as they come from different documents.
 pub(crate) fn same(a: &Ipld, b: &Ipld) -> bool {
     match (a, b) {
@@ -164,7 +181,7 @@ mod tests {
     fn an_id_is_found_wherever_js_ceramic_finds_it() {
         let id = "kh4q0ozorrgaq2mezktnrmdwleo1d";
         for text in [
-            format!("{id}"),
+            id.to_owned(),
             format!("ceramic://{id}"),
             format!("/ceramic/{id}"),
             format!(" é ceramic://{id}#part"),
@@ -185,6 +202,14 @@ mod tests {
         ] {
             assert_eq!(stream_id(&text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_no_bytes_becomes_some() {
+        assert_eq!(bytes(&"1x 9".into()), [1, 0, 0, 9]);
+        let list: Vec<Ipld> = vec![257.into(), (-1).into(), Ipld::Float(2.9), "7".into()];
+        assert_eq!(bytes(&Ipld::List(list)), [1, 255, 2, 7]);
+        assert!(bytes(&Ipld::Bool(true)).is_empty());
     }
 
     #[test]
