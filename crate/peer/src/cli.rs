@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::chains::ChainArgs;
+
 const AFTER: &str = "\
 Exit codes:
   0  done
@@ -40,7 +42,8 @@ pub enum Command {
     /// Judge a document from a CAR file, with nothing else to go by.
     ///
     /// Lenient by default: prints the state a node holds after it has heard the announced tips. With --commit every
-    /// event up to that one must be valid. No network and no chain is asked: an anchor transaction that is not in
+    /// event up to that one must be valid. No network is asked. What chains say about anchors comes from --rpc or
+    /// --rpc-recording, and then an anchor on any other chain is invalid; without them an anchor transaction that is not in
     /// --anchor-times does not exist.
     Verify(VerifyArgs),
     /// Tell the doc-chain of a document in a CAR file as a person would: who wrote what, when, with whose leave, and
@@ -183,6 +186,8 @@ pub struct WorldArgs {
     #[arg(long, value_name = "RFC3339")]
     pub now: Option<String>,
     /// JSON object of anchor transaction (txHash CID) to unix seconds: the whole blockchain.
-    #[arg(long, value_name = "FILE.json")]
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["rpc", "rpc_recording"])]
     pub anchor_times: Option<PathBuf>,
+    #[command(flatten)]
+    pub chains: ChainArgs,
 }

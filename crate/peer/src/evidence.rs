@@ -1,13 +1,16 @@
 //! All there is to judge a document by: a CAR file, the time, and what chains say.
 //!
 //! The file is the world: a block that is not in it, or whose bytes do not hash to its name, does not exist, and an anchor
-//! transaction that is not among the given times was never mined.
+//! transaction that is not among the given times was never mined; unless there are chains' nodes to ask.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
+use ostrakon_node::chains::{Answers, Doubt, Key, MAX_WAITING};
+use ostrakon_protocol::anchor::Proof;
 use ostrakon_protocol::event::{Decoded, Event, decode};
 use ostrakon_protocol::{Block, Cid, StreamId, World, car};
 
+use crate::chains::{self, ChainArgs};
 use crate::cli::WorldArgs;
 use crate::file;
 
@@ -20,8 +23,17 @@ pub struct Evidence {
     pub tips: Vec<Cid>,
     /// The present, in unix seconds.
     pub now: u64,
-    /// The blockchain: when each transaction was mined, in unix seconds.
-    pub anchor_times: HashMap<Cid, u64>,
+    /// What chains say.
+    pub chains: Said,
+}
+
+/// What chains say.
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// The blockchain as a table: when each transaction was mined, in unix seconds. What is not in it does not exist.
+    Times(HashMap<Cid, u64>),
+    /// What was answered to questions.
+    Answers(Answers),
 }
 
 impl Evidence {
@@ -49,17 +61,52 @@ impl Evidence {
             blocks: blocks.map(|block| (*block.cid(), block)).collect(),
             tips,
             now: u64::try_from(now.as_second()).unwrap_or(0),
-            anchor_times: match &args.anchor_times {
+            chains: Said::Times(match &args.anchor_times {
                 Some(path) => anchor_times(&file::read(path)?)
                     .map_err(|error| format!("{}: {error}.", path.display()))?,
                 None => HashMap::new(),
-            },
+            }),
         })
+    }
+
+    /// Asks the chains' nodes that the arguments name, if any, about every anchor in the file; inside a tokio runtime. Says
+    /// about which transactions there is no answer to rely on: their anchors stay claimed. `Err` is one sentence for the user.
+    pub async fn ask(&mut self, args: &ChainArgs) -> Result<Vec<String>, String> {
+        if !args.any() {
+            return Ok(Vec::new());
+        }
+        let config = args.config()?;
+        let proofs = self
+            .blocks
+            .values()
+            .filter_map(|block| self.proof_of(block));
+        let keys = proofs.filter_map(|proof| Key::of(&proof));
+        let keys: BTreeSet<Key> = keys.take(MAX_WAITING).collect();
+        let (answers, doubts) = chains::ask(&config, keys, self.now).await;
+        self.chains = Said::Answers(answers);
+        let sentence = |(key, doubt): (Key, Doubt)| {
+            format!(
+                "Nobody can say yet whether {key} was mined: {doubt} ({}).",
+                doubt.code()
+            )
+        };
+        Ok(doubts.into_iter().map(sentence).collect())
+    }
+
+    /// The proof of a time event.
+    fn proof_of(&self, block: &Block) -> Option<Proof> {
+        match decode(block, &self.blocks).ok()? {
+            Decoded::Event(Event::Time(time)) => Proof::read(self.blocks.get(&time.proof)?).ok(),
+            _ => None,
+        }
     }
 
     /// The world to judge in.
     pub fn world(&self) -> World<'_> {
-        World::new(self.now, &self.anchor_times)
+        match &self.chains {
+            Said::Times(times) => World::new(self.now, times),
+            Said::Answers(answers) => World::new(self.now, answers),
+        }
     }
 
     /// The documents that the tips belong to, in their order, each with its tips. A tip that leads to no init event

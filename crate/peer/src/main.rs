@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use ostrakon_node::NodeError;
 use ostrakon_peer::cli::{
-    Cli, Command, ExplainArgs, ExportArgs, IdArgs, ImportArgs, PeerArgs, VerifyArgs,
+    Cli, Command, ExplainArgs, ExportArgs, IdArgs, ImportArgs, PeerArgs, VerifyArgs, WorldArgs,
 };
 use ostrakon_peer::evidence::Evidence;
 use ostrakon_peer::explain::Story;
@@ -34,8 +34,8 @@ fn main() -> ExitCode {
         .init();
     let outcome = match cli.command {
         Command::Id(args) => Ok(id(&args)),
-        Command::Verify(args) => verify(&args),
-        Command::Explain(args) => explain(&args),
+        Command::Verify(args) => wait_for(verify(&args)),
+        Command::Explain(args) => wait_for(explain(&args)),
         Command::Devnet(args) => {
             wait_for(devnet::run(&args, asked_to_stop())).map(|()| ExitCode::SUCCESS)
         }
@@ -105,8 +105,16 @@ fn id(args: &IdArgs) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn verify(args: &VerifyArgs) -> Result<ExitCode, String> {
-    let (evidence, question) = verify::read(args)?;
+/// Asks the chains' nodes that were named, and says what they could not say.
+async fn ask(evidence: &mut Evidence, args: &WorldArgs) -> Result<(), String> {
+    let doubts = evidence.ask(&args.chains).await?;
+    doubts.iter().for_each(|doubt| eprintln!("{doubt}"));
+    Ok(())
+}
+
+async fn verify(args: &VerifyArgs) -> Result<ExitCode, String> {
+    let (mut evidence, question) = verify::read(args)?;
+    ask(&mut evidence, &args.world).await?;
     let verdict = verify::judge(&evidence, &question);
     match &verdict {
         _ if args.json => print(verify::to_json(&verdict)),
@@ -116,8 +124,9 @@ fn verify(args: &VerifyArgs) -> Result<ExitCode, String> {
     Ok(ExitCode::from(if verdict.is_ok() { 0 } else { NO }))
 }
 
-fn explain(args: &ExplainArgs) -> Result<ExitCode, String> {
-    let evidence = Evidence::read(&args.world)?;
+async fn explain(args: &ExplainArgs) -> Result<ExitCode, String> {
+    let mut evidence = Evidence::read(&args.world)?;
+    ask(&mut evidence, &args.world).await?;
     let documents = match &args.stream {
         Some(stream) => vec![(verify::stream(stream)?, evidence.tips.clone())],
         None => evidence.documents(),

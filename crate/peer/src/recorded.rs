@@ -3,8 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::rc::Rc;
 
+use async_trait::async_trait;
+use ostrakon_node::chains::{ChainSource, SourceError};
+use ostrakon_protocol::anchor::rpc::Question;
 use serde_json::{Value, json};
+
+use crate::file;
 
 /// The file, in the form of the test vectors, that has `rpcRecordings`.
 const FILE: &str = "eth-anchor.json";
@@ -41,6 +47,48 @@ impl Recordings {
         Ok(Self(chains.collect()))
     }
 
+    /// Reads all recordings in a file: the chains at its top, or under `rpcRecordings`. `Err` is one sentence for the user.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        let cannot = |why: &str| {
+            format!(
+                "Cannot read the recorded answers in {}: {why}.",
+                path.display()
+            )
+        };
+        let mut json: Value = serde_json::from_slice(&file::read(path)?)
+            .map_err(|error| cannot(&error.to_string()))?;
+        let json = match json.get_mut("rpcRecordings") {
+            Some(recordings) => recordings.take(),
+            None => json,
+        };
+        let Value::Object(chains) = json else {
+            return Err(cannot("it is no JSON object of chains"));
+        };
+        let mut recordings = BTreeMap::new();
+        for (chain, answers) in chains {
+            let Value::Array(answers) = answers else {
+                return Err(cannot(&format!("{chain} is no list of answers")));
+            };
+            recordings.insert(chain, answers);
+        }
+        Ok(Self(recordings))
+    }
+
+    /// A node for each chain, that says again what was recorded.
+    pub fn sources(self) -> Vec<(String, Rc<dyn ChainSource>)> {
+        let chains: Vec<String> = self.chains().map(str::to_owned).collect();
+        let recordings = Rc::new(self);
+        let source = |chain: String| {
+            let recordings = recordings.clone();
+            let source = Replay {
+                chain: chain.clone(),
+                recordings,
+            };
+            (chain, Rc::new(source) as Rc<dyn ChainSource>)
+        };
+        chains.into_iter().map(source).collect()
+    }
+
     /// The chains.
     pub fn chains(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
@@ -70,6 +118,26 @@ impl Recordings {
             }
         }
         Some(answer)
+    }
+}
+
+/// A chain's node that is a recording.
+struct Replay {
+    chain: String,
+    recordings: Rc<Recordings>,
+}
+
+#[async_trait(?Send)]
+impl ChainSource for Replay {
+    fn name(&self) -> &str {
+        "recording"
+    }
+
+    async fn ask(&self, question: &Question) -> Result<Value, SourceError> {
+        let request = question.to_json(1).to_string();
+        let answer = self.recordings.answer(&self.chain, request.as_bytes());
+        let answer = answer.unwrap_or_default().to_string();
+        Ok(question.result(1, answer.as_bytes())?)
     }
 }
 

@@ -12,7 +12,7 @@ pub const MAX_ANSWERS: usize = 8_192;
 pub const ABSENT_FOR: u64 = 600;
 
 /// What chains answered. No I/O: answers come in, and judging looks them up.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Answers {
     chains: Chains,
     policy: TimePolicy,

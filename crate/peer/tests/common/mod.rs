@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use data_encoding::BASE64;
-use ostrakon_peer::evidence::Evidence;
+use ostrakon_peer::evidence::{Evidence, Said};
 use ostrakon_protocol::{Block, Cid, car};
 use serde_json::Value;
 
@@ -61,8 +61,10 @@ pub fn evidence(case: &Value) -> Evidence {
             .parse::<jiff::Timestamp>()
             .unwrap()
             .as_second() as u64,
-        anchor_times: times
-            .map(|(cid, time)| (cid.parse().unwrap(), time.as_u64().unwrap()))
-            .collect(),
+        chains: Said::Times(
+            times
+                .map(|(cid, time)| (cid.parse().unwrap(), time.as_u64().unwrap()))
+                .collect(),
+        ),
     }
 }
