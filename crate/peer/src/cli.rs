@@ -84,6 +84,8 @@ pub struct DevnetArgs {
     /// Seconds between two writes to one living document; 0 for none.
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub every: u64,
+    #[command(flatten)]
+    pub chains: ChainArgs,
     /// Print what would be printed as JSON, one object to a line.
     #[arg(long)]
     pub json: bool,
@@ -103,6 +105,8 @@ pub struct PeerArgs {
     /// Document to fetch and follow: a StreamID or ceramic:// address; may be repeated.
     #[arg(long, value_name = "STREAMID")]
     pub follow: Vec<String>,
+    #[command(flatten)]
+    pub chains: ChainArgs,
     #[command(flatten)]
     pub directory: Directory,
     /// Print events as JSON, one object to a line.

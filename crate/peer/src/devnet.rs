@@ -36,7 +36,14 @@ pub async fn run(args: &DevnetArgs, stop: impl Future<Output = ()>) -> Result<()
         tcp(args, args.ws_port).with(Protocol::Ws("/".into())),
         tcp(args, args.tcp_port),
     ];
-    let running = running::start(&dir, NETWORK, listen.to_vec(), Vec::new()).await?;
+    let running = running::start(
+        &dir,
+        NETWORK,
+        listen.to_vec(),
+        Vec::new(),
+        args.chains.config()?,
+    )
+    .await?;
     let outcome = serve(args, &dir, http, &running, stop).await;
     running.stop().await;
     outcome

@@ -43,7 +43,14 @@ pub async fn run(
                 .map_err(|error| format!("--follow {text}: {error}."))
         })
         .collect::<Result<_, _>>()?;
-    let running = running::start(&dir, &args.network, listen.clone(), peers).await?;
+    let running = running::start(
+        &dir,
+        &args.network,
+        listen.clone(),
+        peers,
+        args.chains.config()?,
+    )
+    .await?;
     let node = &running.node;
     let status = node.status().await;
     if args.json {

@@ -48,6 +48,7 @@ pub async fn start(
     network: &str,
     listen: Vec<Multiaddr>,
     peers: Vec<Multiaddr>,
+    chains: ChainsConfig,
 ) -> Result<Running, String> {
     keys::private_dir(dir).map_err(|error| format!("Cannot use {}: {error}.", dir.display()))?;
     listen.iter().try_for_each(is_free)?;
@@ -70,7 +71,7 @@ pub async fn start(
         store,
         transport,
         swarm: swarm::Config::with_tokio_executor(),
-        chains: ChainsConfig::default(),
+        chains,
     };
     let (node, driving) = Node::start(config, around)
         .await
@@ -110,5 +111,6 @@ impl Running {
 
 /// A node over the same directory that neither listens nor dials: for what a command does and ends.
 pub async fn offline(dir: Option<&Path>) -> Result<Running, String> {
-    start(&directory(dir, "peer")?, "local-1", Vec::new(), Vec::new()).await
+    let (dir, chains) = (directory(dir, "peer")?, ChainsConfig::default());
+    start(&dir, "local-1", Vec::new(), Vec::new(), chains).await
 }

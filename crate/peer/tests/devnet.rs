@@ -124,9 +124,15 @@ fn another_peer_finds_its_documents_and_follows_a_living_one() {
         .unwrap();
     LocalSet::new().block_on(&runtime, async {
         let peers = vec![offers["peers"][0].as_str().unwrap().parse().unwrap()];
-        let running = running::start(&dir.path().join("other"), "local-1", Vec::new(), peers)
-            .await
-            .unwrap();
+        let running = running::start(
+            &dir.path().join("other"),
+            "local-1",
+            Vec::new(),
+            peers,
+            Default::default(),
+        )
+        .await
+        .unwrap();
         let wait = Duration::from_secs(30);
         let load = |id: &str| {
             let (node, document) = (running.node.clone(), id.parse::<DocumentRef>().unwrap());

@@ -18,8 +18,8 @@ fn recordings() -> PathBuf {
 }
 
 fn now<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all();
-    let runtime = { runtime }.build().unwrap();
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().unwrap();
     runtime.block_on(work)
 }
 
@@ -29,7 +29,11 @@ fn judge(case: &Value, args: &ChainArgs) -> ([Value; 2], Vec<String>) {
     let doubts = now(evidence.ask(args)).unwrap();
     let stream = text(&case["streamId"]).parse().unwrap();
     let verdict = |commit| {
-        let question = Question { stream, commit, at_time: None };
+        let question = Question {
+            stream,
+            commit,
+            at_time: None,
+        };
         verify::to_json(&verify::judge(&evidence, &question))
     };
     ([verdict(Some(tips(case)[0])), verdict(None)], doubts)
@@ -46,7 +50,11 @@ fn every_anchor_in_a_real_transaction_is_judged_as_js_does_from_recorded_answers
         let (verdicts, doubts) = judge(case, &args);
         let expected = [&case["expected"]["strict"][0], &case["expected"]["lenient"]];
         for (verdict, expected) in verdicts.iter().zip(expected) {
-            assert_eq!(verdict["accept"], expected["accept"], "{}: {verdict}", case["name"]);
+            assert_eq!(
+                verdict["accept"], expected["accept"],
+                "{}: {verdict}",
+                case["name"]
+            );
             assert_eq!(verdict["state"], expected["state"], "{}", case["name"]);
         }
         assert!(doubts.is_empty(), "{}: {doubts:?}", case["name"]);
@@ -79,11 +87,18 @@ fn node(chain: &'static str) -> String {
             let fits = |one: &&Value| {
                 one["method"] == request["method"] && one["params"] == request["params"]
             };
-            let found = answers.iter().find(fits).map_or(&Value::Null, |one| &one["result"]);
-            let body = json!({ "jsonrpc": "2.0", "id": request["id"], "result": found }).to_string();
+            let found = answers
+                .iter()
+                .find(fits)
+                .map_or(&Value::Null, |one| &one["result"]);
+            let body =
+                json!({ "jsonrpc": "2.0", "id": request["id"], "result": found }).to_string();
             let length = body.len();
-            write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
-                .unwrap();
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            )
+            .unwrap();
         }
     });
     format!("http://{address}/a-secret-key")
@@ -92,7 +107,12 @@ fn node(chain: &'static str) -> String {
 #[test]
 fn nodes_are_asked_over_http_and_a_quorum_of_them_is_believed() {
     let cases = cases("eth-anchor");
-    let named = |name: &str| cases.iter().find(|case| text(&case["name"]) == name).unwrap();
+    let named = |name: &str| {
+        cases
+            .iter()
+            .find(|case| text(&case["name"]) == name)
+            .unwrap()
+    };
     let case = named("eip155:1337/f(bytes32)-merkle-leaf-0 (block 9)");
     let honest = format!("eip155:1337={}", node("eip155:1337"));
     // A node of another chain, whatever it is said to be.
@@ -100,7 +120,13 @@ fn nodes_are_asked_over_http_and_a_quorum_of_them_is_believed() {
     let nobody = "eip155:1337=http://127.0.0.1:1/a-secret-key".to_owned();
     let ask = |rpc: &[&String]| {
         let rpc = rpc.iter().map(|rpc| (*rpc).clone()).collect();
-        judge(case, &ChainArgs { rpc, ..ChainArgs::default() })
+        judge(
+            case,
+            &ChainArgs {
+                rpc,
+                ..ChainArgs::default()
+            },
+        )
     };
     let is_proven = |verdict: &Value| verdict["state"]["log"][1]["timestamp"].is_u64();
 
@@ -108,7 +134,12 @@ fn nodes_are_asked_over_http_and_a_quorum_of_them_is_believed() {
     assert_eq!(strict["state"], case["expected"]["strict"][0]["state"]);
     assert!(doubts.is_empty());
     assert!(is_proven(&ask(&[&honest, &honest, &other]).0[0]));
-    for few in [&[&honest, &other][..], &[&honest, &nobody], &[&nobody], &[&other]] {
+    for few in [
+        &[&honest, &other][..],
+        &[&honest, &nobody],
+        &[&nobody],
+        &[&other],
+    ] {
         let ([strict, _], doubts) = ask(few);
         assert!(!is_proven(&strict), "{strict}");
         assert_eq!(doubts.len(), 1);
