@@ -90,6 +90,31 @@ fn definitions_and_interfaces_are_judged_as_js_ceramic_judges_them() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// js-ceramic accepts each of them.
+#[test]
+fn real_models_of_the_network_implement_their_interfaces() {
+    let file = include_str!("../../../../tests/vectors/repo-fixtures.json");
+    let file: Value = serde_json::from_str(file).unwrap();
+    let cases = file["cases"].as_array().unwrap().iter();
+    let cases = cases.filter(|case| case["name"].as_str().unwrap().starts_with("real-model/"));
+    let known: BTreeMap<StreamId, Arc<Model>> = cases
+        .map(|case| {
+            let id = case["json"]["streamId"].as_str().unwrap().parse().unwrap();
+            let model = read(&case["json"]["state"]["content"]).unwrap();
+            (id, Arc::new(model))
+        })
+        .collect();
+    assert_eq!(known.len(), 4);
+    for model in known.values() {
+        assert_eq!(code(judge(model, &known)), "accepted", "{model:?}");
+        assert!(model.schema().is_ok(), "{model:?}");
+    }
+    let stamp = known
+        .values()
+        .find(|model| model.name() == "GitcoinPassportStamp");
+    assert_eq!(stamp.unwrap().implements().len(), 2);
+}
+
 #[test]
 fn an_interface_that_refers_to_itself_cannot_be_implemented() {
     let round = json!({ "$ref": "#" });
