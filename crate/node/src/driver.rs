@@ -65,6 +65,8 @@ enum Event {
     Network(NetworkEvent),
     Chain(News),
     Time,
+    /// Everyone else had a chance since the last events were judged.
+    Judge,
 }
 
 pub(crate) struct Driver<S> {
@@ -85,6 +87,8 @@ pub(crate) struct Driver<S> {
     usage: Usage,
     stale: bool,
     timer: Option<(Duration, Delay)>,
+    /// The next turn at judging.
+    turn: Option<Delay>,
     started: Instant,
     stopping: Option<oneshot::Sender<()>>,
 }
@@ -133,6 +137,7 @@ impl<S: Store> Driver<S> {
             usage,
             stale: false,
             timer: None,
+            turn: None,
             started: Instant::now(),
             stopping: None,
         }
@@ -186,7 +191,24 @@ impl<S: Store> Driver<S> {
         if self.poll_timer(cx).is_ready() {
             return Poll::Ready(Event::Time);
         }
+        if self.poll_turn(cx).is_ready() {
+            return Poll::Ready(Event::Judge);
+        }
         self.network.poll(cx).map(Event::Network)
+    }
+
+    /// Between two turns at judging whoever shares the thread runs: a browser delivers messages only then.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.documents.is_judging() {
+            self.turn = None;
+            return Poll::Pending;
+        }
+        let turn = self.turn.get_or_insert_with(|| Delay::new(Duration::ZERO));
+        if turn.poll_unpin(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.turn = None;
+        Poll::Ready(())
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -233,6 +255,7 @@ impl<S: Store> Driver<S> {
                 self.documents.chain_doubted(&key, &doubt);
             }
             Event::Time => self.documents.tick(now),
+            Event::Judge => self.documents.judge(now),
         }
     }
 

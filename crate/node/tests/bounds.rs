@@ -9,7 +9,8 @@ use std::time::Duration;
 use futures::FutureExt;
 use ostrakon_node::NodeError;
 use ostrakon_node::documents::{
-    ANSWER_PAUSE, CallId, MAX_CALLS, MAX_JOBS, MAX_LOOKUPS, MAX_OPEN, Output, ROUND_PAUSE, Reply,
+    ANSWER_PAUSE, CallId, MAX_CALLS, MAX_JOBS, MAX_LOOKUPS, MAX_OPEN, MAX_SLICE, Output,
+    ROUND_PAUSE, Reply,
 };
 use ostrakon_node::store::{Store, StoreError};
 use ostrakon_node::sync::{
@@ -20,7 +21,7 @@ use ostrakon_protocol::author::{TileMetadata, tile_init};
 use ostrakon_protocol::jose::Ed25519Signer;
 use ostrakon_protocol::{Cid, Ipld, StreamId, StreamType};
 
-use common::bench::{Bench, SECOND, nowhere, peer};
+use common::bench::{Bench, Outcome, SECOND, nowhere, peer};
 use common::{Author, forge};
 
 #[test]
@@ -419,4 +420,38 @@ fn a_follower_sees_what_is_kept_first_and_every_new_tip_after_it() {
     author.write(2);
     bench.keep(&author);
     assert_eq!(bench.drain().shown, 0);
+}
+
+#[test]
+fn a_long_chain_is_judged_in_slices_while_others_make_progress() {
+    let mut bench = Bench::new();
+    let mut long = Author::new(1);
+    (1..5_000).for_each(|n| drop(long.write(n)));
+    let slow = bench.submit(&long, long.blocks.clone());
+    let mut outcome = Outcome::default();
+    bench.obey(&mut outcome);
+    let mut turns = 0;
+    for n in 2..12 {
+        let short = Author::new(n);
+        let quick = bench.submit(&short, short.blocks.clone());
+        let begun = turns;
+        while !outcome.replies.iter().any(|(id, _)| *id == quick) {
+            bench.obey(&mut outcome);
+            let now = bench.clock();
+            bench.documents.judge(now);
+            turns += 1;
+            bench.obey(&mut outcome);
+        }
+        assert!(turns - begun <= 2, "{} turns for one event", turns - begun);
+    }
+    assert!(!outcome.replies.iter().any(|(id, _)| *id == slow));
+    while bench.documents.is_judging() {
+        let now = bench.clock();
+        bench.documents.judge(now);
+        turns += 1;
+        bench.obey(&mut outcome);
+    }
+    assert!(turns >= 5_000 / MAX_SLICE, "{turns} turns");
+    assert!(outcome.replies.iter().any(|(id, _)| *id == slow));
+    assert_eq!(bench.record(&long.stream).unwrap().events, 5_000);
 }

@@ -28,6 +28,8 @@ const AUTHORS: usize = 2;
 const STORM: Duration = Duration::from_secs(20);
 /// How long it takes at most until all agree once nothing goes wrong any more: a few of the longest pauses.
 const CALM: Duration = Duration::from_secs(1500);
+/// Longer than it takes to read and judge what a disk has, for which no deadline is meant.
+const DISK: Duration = Duration::from_millis(200);
 /// More steps than any history takes: who gets here goes round in circles.
 const MAX_STEPS: usize = 200_000;
 
@@ -91,6 +93,8 @@ enum Happening {
     LookedUp(StreamId),
     Listed,
     Committed(StreamId, Box<Change>),
+    /// Its turn to judge.
+    Judge,
     /// A block's bytes as they come out of the wire, if they do.
     Bytes(Cid, Option<Vec<u8>>, usize),
 }
@@ -102,6 +106,8 @@ struct SimNode {
     /// Crashes so far; what belongs to an earlier life is void.
     life: u32,
     wanted: BTreeSet<Cid>,
+    /// Whether its turn to judge will come.
+    turn: bool,
     writing: BTreeSet<StreamId>,
     followed: BTreeMap<StreamId, CallId>,
     loads: BTreeMap<CallId, Duration>,
@@ -142,6 +148,7 @@ impl Simulation {
             online: false,
             life: 0,
             wanted: BTreeSet::new(),
+            turn: false,
             writing: BTreeSet::new(),
             followed: BTreeMap::new(),
             loads: BTreeMap::new(),
@@ -341,6 +348,10 @@ impl Simulation {
                 };
                 node.documents.committed(stream, written, now);
             }
+            Happening::Judge => {
+                node.turn = false;
+                node.documents.judge(now);
+            }
             Happening::Bytes(cid, bytes, from) => {
                 if !node.wanted.remove(&cid) {
                     return;
@@ -394,6 +405,11 @@ impl Simulation {
                     );
                 }
             }
+        }
+        let node = &mut self.nodes[at];
+        if node.documents.is_judging() && !std::mem::replace(&mut node.turn, true) {
+            let soon = self.chance.millis(0..5);
+            self.later(at, soon, Happening::Judge);
         }
     }
 
@@ -455,7 +471,7 @@ impl Simulation {
 
     fn replied(&mut self, at: usize, id: CallId, reply: Result<Reply, ostrakon_node::NodeError>) {
         if let Some(deadline) = self.nodes[at].loads.remove(&id) {
-            assert!(self.now <= deadline, "in time");
+            assert!(self.now <= deadline + DISK, "in time");
         }
         let submitted = self.submitted.remove(&id);
         self.forgetting = self.forgetting.filter(|(_, call)| *call != id);
@@ -649,6 +665,7 @@ impl Simulation {
         node.documents = Documents::default();
         node.life += 1;
         node.wanted.clear();
+        node.turn = false;
         node.writing.clear();
         node.followed.clear();
         node.loads.clear();

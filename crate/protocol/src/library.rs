@@ -5,7 +5,7 @@
 //! asked for again ([`Need::Document`]).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use cid::Cid;
 use serde_json::Value;
@@ -26,7 +26,7 @@ pub const MAX_BYTES: usize = 64 << 20;
 pub const MAX_SCHEMAS: usize = 256;
 /// Most that all schemas held measure (see [`MAX_SCHEMA_SIZE`](crate::schema::MAX_SCHEMA_SIZE)), apart from the newest.
 pub const MAX_SCHEMAS_SIZE: usize = 4 << 20;
-/// Most documents noted as used.
+/// Most uses of documents that are noted.
 pub const MAX_USED: usize = 1_024;
 
 #[derive(Clone)]
@@ -49,19 +49,34 @@ pub struct Library {
     schemas: Schemas,
 }
 
-/// Documents that were looked up and found. A copy of a library begins without any.
+/// Documents that were looked up and found, and for whose sake. A copy of a library begins without any.
 #[derive(Default)]
-struct Used(Mutex<BTreeSet<StreamId>>);
+struct Used(Mutex<Uses>);
+
+#[derive(Default)]
+struct Uses {
+    reader: Option<StreamId>,
+    uses: BTreeSet<(Option<StreamId>, StreamId)>,
+}
 
 impl Used {
-    fn take(&self) -> BTreeSet<StreamId> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    const fn new() -> Self {
+        Self(Mutex::new(Uses {
+            reader: None,
+            uses: BTreeSet::new(),
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Uses> {
+        // No change leaves it half made, so one that panicked elsewhere does not matter.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn note(&self, stream: &StreamId) {
-        let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if used.len() < MAX_USED {
-            used.insert(*stream);
+        let mut used = self.lock();
+        let reader = used.reader;
+        if used.uses.len() < MAX_USED {
+            used.uses.insert((reader, *stream));
         }
     }
 }
@@ -111,15 +126,20 @@ impl Library {
             documents: BTreeMap::new(),
             order: VecDeque::new(),
             bytes: 0,
-            used: Used(Mutex::new(BTreeSet::new())),
+            used: Used::new(),
             schemas: Schemas(Mutex::new(VecDeque::new())),
         }
     }
 
-    /// The documents, [`MAX_USED`] at most, that judging took from here since this was asked last: without them its
-    /// verdicts cannot be had again.
-    pub fn take_used(&self) -> BTreeSet<StreamId> {
-        self.used.take()
+    /// What is looked up from now on is for the sake of this document.
+    pub(crate) fn read_for(&self, stream: &StreamId) {
+        self.used.lock().reader = Some(*stream);
+    }
+
+    /// The documents that judging took from here since this was asked last, each with the document it was for: without
+    /// them its verdicts cannot be had again. At most [`MAX_USED`].
+    pub fn take_used(&self) -> BTreeSet<(Option<StreamId>, StreamId)> {
+        std::mem::take(&mut self.used.lock().uses)
     }
 
     /// Takes a document, in place of an earlier form of it. `whole` says that every tip anyone announced was heard, which

@@ -7,6 +7,7 @@ use cid::Cid;
 use ostrakon_protocol::id::{CommitId, DocumentRef, StreamId};
 use ostrakon_protocol::refusal::Refusal;
 
+use super::open::Open;
 use super::{CallId, Documents, Now, Output, Reply, View};
 use crate::error::NodeError;
 use crate::sync::{Failure, Verdict};
@@ -63,6 +64,11 @@ impl Documents {
             Kind::Load(_) | Kind::Job => Output::Reply(id, reply),
         };
         self.outputs.push_back(output);
+    }
+
+    /// Whether a call waits for the disk, which a deadline is not meant for.
+    pub(super) fn is_opening(&self, call: &Call) -> bool {
+        self.open.get(&call.stream).is_some_and(Open::is_opening)
     }
 
     /// Whether someone here loads or follows a document.

@@ -17,6 +17,7 @@ mod judge;
 mod needs;
 mod open;
 mod strangers;
+mod trial;
 mod waiting;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -45,6 +46,7 @@ pub use needs::{
 };
 use open::{Doing, Job, Open, Submission};
 use strangers::Strangers;
+pub use trial::MAX_SLICE;
 
 /// Documents in memory at once.
 pub const MAX_OPEN: usize = 256;
@@ -158,6 +160,8 @@ pub struct Documents {
     knowledge: Knowledge,
     /// Where something may be done that could not before.
     ready: VecDeque<StreamId>,
+    /// Whose turn it is to be judged.
+    turn: Option<StreamId>,
     online: bool,
     uses: u64,
     outputs: VecDeque<Output>,
@@ -376,7 +380,7 @@ impl Documents {
             Err(error) => self.fail_open(stream, &error, now),
             Ok(None) => self.run(stream, now),
             Ok(Some(stored)) => {
-                self.restore(stream, stored, 0, now);
+                open.jobs.push_front(Job::Restore(Box::new(stored), 0));
                 self.run(stream, now);
             }
         }
@@ -428,7 +432,8 @@ impl Documents {
 impl Documents {
     /// When [`Documents::tick`] has something to do.
     pub fn deadline(&self) -> Option<Duration> {
-        let calls = self.calls.values().filter_map(|call| call.deadline);
+        let awaited = self.calls.values().filter(|call| !self.is_opening(call));
+        let calls = awaited.filter_map(|call| call.deadline);
         calls
             .chain(self.sync.deadline())
             .chain(self.strangers.deadline(self.sync.is_heard()))
@@ -438,7 +443,8 @@ impl Documents {
 
     /// Does what is due.
     pub fn tick(&mut self, now: Now) {
-        let late = |call: &Call| call.deadline.is_some_and(|at| at <= now.ticks);
+        let late =
+            |call: &Call| call.deadline.is_some_and(|at| at <= now.ticks) && !self.is_opening(call);
         let late: Vec<CallId> = self
             .calls
             .iter()

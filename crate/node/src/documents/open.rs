@@ -8,12 +8,13 @@ use libp2p::PeerId;
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::chain::ChainError;
 use ostrakon_protocol::document::Document;
-use ostrakon_protocol::id::{CommitId, DocumentRef, StreamId};
+use ostrakon_protocol::id::{DocumentRef, StreamId};
 use ostrakon_protocol::refusal::{Reason, Refusal};
 
 use super::commit::{Cause, Committing};
-use super::needs::Denied;
-use super::{CallId, Documents, Kind, MAX_OPEN, Now, Output, Reply, View, judge};
+use super::needs::{Denied, MAX_NEEDS};
+use super::trial::{Judged, Known, Trial};
+use super::{CallId, Documents, Kind, MAX_OPEN, Now, Output, Reply, View};
 use crate::error::NodeError;
 use crate::store::{Record, StoreError, Stored};
 use crate::sync::{Arrived, Verdict};
@@ -46,6 +47,15 @@ impl Open {
             _ => self.view.as_ref().map(|view| &view.record),
         }
     }
+
+    /// Whether it is not known yet what the disk has of it.
+    pub(super) fn is_opening(&self) -> bool {
+        match &self.doing {
+            Doing::Opening => true,
+            Doing::Judging(trial) => matches!(trial.job, Job::Restore(..)),
+            _ => false,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -55,6 +65,7 @@ pub(super) enum Doing {
     Opening,
     /// What the disk has of it waits for another document.
     Lacking,
+    Judging(Box<Trial>),
     Committing(Box<Committing>),
     /// It is to be forgotten, unless others need it.
     Weighing(CallId),
@@ -289,9 +300,7 @@ impl Documents {
             return;
         }
         match job {
-            Job::Arrived(arrived, met) => self.judge_arrived(stream, *arrived, met, now),
-            Job::Submit(submission) => self.judge_submitted(stream, submission, now),
-            Job::Restore(stored, met) => self.restore(stream, *stored, met, now),
+            Job::Arrived(..) | Job::Submit(_) | Job::Restore(..) => self.try_job(stream, job, now),
             Job::Recheck => self.recheck(stream, now),
             Job::Export(call) => match self.view(&stream).cloned() {
                 Some(view) => {
@@ -311,17 +320,19 @@ impl Documents {
         }
     }
 
-    fn judge_submitted(&mut self, stream: StreamId, submission: Submission, now: Now) {
+    pub(super) fn judged_submission(
+        &mut self,
+        stream: StreamId,
+        submission: Submission,
+        judged: Judged,
+        now: Now,
+    ) {
         let held = self.view(&stream).cloned();
-        let document = held.as_ref().map(|view| &*view.document);
-        let judged = judge::submitted(
-            &self.knowledge,
-            stream,
-            document,
-            &submission.tips,
-            &submission.blocks,
-            now.unix_ms,
-        );
+        let judged = match (judged.error, judged.refusal) {
+            (Some(error), _) => Err(error),
+            (None, Some(refusal)) => Err(NodeError::Refused(refusal)),
+            (None, None) => Ok(judged.changed.map(|next| (next, judged.used))),
+        };
         let call = submission.call;
         match judged {
             Ok(_) if submission.trial => self.reply(call, Ok(Reply::Done)),
@@ -351,11 +362,18 @@ impl Documents {
         }
     }
 
-    /// Judges what the disk has.
-    pub(super) fn restore(&mut self, stream: StreamId, stored: Stored, met: usize, now: Now) {
-        let known = judge::stored(&self.knowledge, stored.clone(), now.unix_ms);
-        let Some(wanted) = known.lacks else {
-            return self.hold(stream, known);
+    /// What the disk has was judged.
+    pub(super) fn judged_stored(
+        &mut self,
+        stream: StreamId,
+        (stored, met): (Stored, usize),
+        record: Option<(Record, usize)>,
+        judged: Judged,
+        now: Now,
+    ) {
+        let wanted = judged.refusal.as_ref().and_then(Refusal::wanted).copied();
+        let Some(wanted) = wanted.filter(|_| met < MAX_NEEDS) else {
+            return self.hold(stream, Trial::known(record, judged.changed));
         };
         if let Some(open) = self.open.get_mut(&stream) {
             open.doing = Doing::Lacking;
@@ -365,13 +383,13 @@ impl Documents {
     }
 
     /// Takes of what the disk has as much as can be judged.
-    pub(super) fn settle(&mut self, stream: StreamId, stored: Stored, now: Now) {
-        let known = judge::stored(&self.knowledge, stored, now.unix_ms);
-        self.hold(stream, known);
+    pub(super) fn settle(&mut self, stream: StreamId, stored: Box<Stored>) {
+        if let Some(open) = self.open.get_mut(&stream) {
+            open.jobs.push_front(Job::Restore(stored, MAX_NEEDS));
+        }
     }
 
-    fn hold(&mut self, stream: StreamId, known: judge::Known) {
-        self.knowledge.library.take_used();
+    fn hold(&mut self, stream: StreamId, known: Known) {
         let Some(open) = self.open.get_mut(&stream) else {
             return;
         };
@@ -396,17 +414,16 @@ impl Documents {
         }
     }
 
-    fn judge_arrived(&mut self, stream: StreamId, arrived: Arrived, met: usize, now: Now) {
+    pub(super) fn judged_arrived(
+        &mut self,
+        stream: StreamId,
+        arrived: Arrived,
+        met: usize,
+        judged: Judged,
+        now: Now,
+    ) {
         let held = self.view(&stream).cloned();
         let tip = arrived.tip;
-        let sought = DocumentRef::Commit(CommitId::new(stream, tip));
-        let judged = judge::arrived(
-            &self.knowledge,
-            held.as_ref().map(|view| &*view.document),
-            arrived.chain.clone(),
-            self.needs.seek(&sought).is_some(),
-            now.unix_ms,
-        );
         let known = held
             .as_ref()
             .is_some_and(|view| view.document.contains(&tip));

@@ -187,7 +187,7 @@ impl Documents {
                     && matches!(open.doing, Doing::Lacking)
                 {
                     open.doing = Doing::Nothing;
-                    self.settle(stream, *stored, now);
+                    self.settle(stream, stored);
                 }
             }
             Job::Forget(_) | Job::Export(_) | Job::Recheck => {}

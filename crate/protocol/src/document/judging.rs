@@ -125,6 +125,11 @@ impl Judging {
 
     /// Judges as many events as there are signatures.
     fn take(&mut self, mut signatures: impl Iterator<Item = Signature>, world: &World) {
+        match &self.stage {
+            Stage::Start(stream, _) => world.library.read_for(stream),
+            Stage::Growing(document, _) => world.library.read_for(&document.stream),
+            Stage::Over(_) => {}
+        }
         if let Stage::Start(stream, links) = &mut self.stage {
             let (stream, mut links) = (*stream, std::mem::take(links));
             let begun = match (links.next(), signatures.next()) {
