@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::SchemaError;
+use super::evaluate::Stop;
 
 /// Whether two values are equal. Objects with keys named like what every object inherits upset the original; see [`odd`].
-pub(super) fn equal(a: &Value, b: &Value) -> Result<bool, SchemaError> {
+pub(super) fn equal(a: &Value, b: &Value) -> Result<bool, Stop> {
     Ok(match (a, b) {
         (Value::Array(a), Value::Array(b)) => {
             if a.len() != b.len() {
@@ -26,7 +26,7 @@ pub(super) fn equal(a: &Value, b: &Value) -> Result<bool, SchemaError> {
                 return Ok(false);
             }
             if a.contains_key("valueOf") || a.contains_key("toString") {
-                return Err(SchemaError::Unjudgeable);
+                return Err(Stop::Unjudgeable);
             }
             if a.len() != b.len() || a.keys().any(|key| !b.contains_key(key)) {
                 return Ok(false);
@@ -86,8 +86,8 @@ fn odd(value: &Value) -> bool {
 /// Whether no two items are equal; `spend` is told of the work.
 pub(super) fn unique(
     items: &[&Value],
-    mut spend: impl FnMut(u64) -> Result<(), SchemaError>,
-) -> Result<bool, SchemaError> {
+    mut spend: impl FnMut(u64) -> Result<(), Stop>,
+) -> Result<bool, Stop> {
     if items.iter().any(|item| odd(item)) {
         for (index, a) in items.iter().enumerate().rev() {
             for b in items.iter().take(index).rev() {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::SchemaError;
+use super::evaluate::Stop;
 use super::rules::is_inherited;
 
 /// The evaluated properties, as far as they are known when compiling.
@@ -228,8 +228,8 @@ impl Frame {
         }
     }
 
-    pub fn set_flag(&mut self, slot: usize, value: bool) {
-        if let Some(flag) = self.flags.get_mut(slot) {
+    pub fn set_flag(&mut self, slot: Option<usize>, value: bool) {
+        if let Some(flag) = slot.and_then(|slot| self.flags.get_mut(slot)) {
             *flag = value;
         }
     }
@@ -239,14 +239,14 @@ impl Frame {
     }
 
     /// Notes that a property is evaluated; Ajv fails where nothing was noted before.
-    pub fn note(&mut self, slot: usize, key: &str) -> Result<(), SchemaError> {
+    pub fn note(&mut self, slot: usize, key: &str) -> Result<(), Stop> {
         match self.props.get_mut(slot) {
             Some(SeenProps::These(keys)) => {
                 keys.insert(key.to_owned());
                 Ok(())
             }
             Some(SeenProps::All) => Ok(()),
-            _ => Err(SchemaError::Unjudgeable),
+            _ => Err(Stop::Unjudgeable),
         }
     }
 

@@ -36,7 +36,7 @@ pub const MAX_SUBSCHEMAS: usize = 1 << 16;
 /// How deep subschemas and the references between them may nest.
 pub const MAX_SCHEMA_DEPTH: usize = 128;
 /// How deep subschemas are applied within each other when content is judged.
-pub const MAX_CONTENT_DEPTH: usize = 512;
+pub const MAX_CONTENT_DEPTH: usize = 640;
 /// The work that judging one content may cost: about one for each subschema applied and for each 16 bytes compared.
 pub const MAX_SCHEMA_WORK: u64 = 10_000_000;
 

@@ -12,6 +12,7 @@ mod program;
 mod run;
 
 use super::SchemaError;
+use super::evaluate::Stop;
 
 /// The longest pattern, in bytes.
 pub const MAX_PATTERN_SIZE: usize = 1 << 14;
@@ -60,12 +61,12 @@ impl Pattern {
     }
 
     /// Whether the pattern matches anywhere in the text.
-    pub fn matches(&self, text: &str, work: &mut u64) -> Result<bool, SchemaError> {
+    pub fn matches(&self, text: &str, work: &mut u64) -> Result<bool, Stop> {
         let text: Vec<u32> = match self.unicode {
             true => text.chars().map(u32::from).collect(),
             false => text.encode_utf16().map(u32::from).collect(),
         };
-        run::search(&self.program, &text, work).ok_or(SchemaError::TooMuchWork)
+        run::search(&self.program, &text, work).ok_or(Stop::TooMuchWork)
     }
 }
 
