@@ -354,7 +354,7 @@ fn what_references_expand_to_is_bounded() {
         .map(|at| (format!("r{at}"), json!({ "$ref": "#/definitions/large" })))
         .collect();
     let schema = json!({ "definitions": { "large": { "properties": properties } }, "properties": referrers });
-    assert!(300 * 300 > MAX_SUBSCHEMAS);
+    const { assert!(300 * 300 > MAX_SUBSCHEMAS) };
     assert_eq!(
         code(Draft::Draft07, &schema, &json!({})),
         "schema-too-large"
