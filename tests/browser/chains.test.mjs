@@ -43,7 +43,7 @@ const timeOf = (page, id, status) =>
       } catch (error) {
         if (!signal.aborted) throw error
       }
-      return time
+      return JSON.parse(JSON.stringify(time))
     },
     [id, status],
   )
