@@ -7,6 +7,7 @@ import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { launch, openPage } from '../support/chromium.mjs'
 import { serve } from '../support/serve.mjs'
+import { recordedChain } from '../support/vectors.mjs'
 import { Devnet, root } from './devnet.mjs'
 
 const DESKTOP = { viewport: { width: 1280, height: 900 } }
@@ -159,6 +160,103 @@ test('the address is all that is needed to show a document to somebody else', ()
     },
     { hash: `#${devnet.still.id}` },
   ))
+
+const offered = (title) => {
+  const found = devnet.json.documents.find((one) => one.title === title)
+  assert.ok(found, title)
+  return found
+}
+const newestTime = (page) => page.locator('.event .time b').first()
+
+test('an anchor is proven by what its chain answers, block and witness named, and stays so without any server', () =>
+  visit(
+    DESKTOP,
+    async (page) => {
+      await standing(page, 'online')
+      await open(page, offered('Anchored with others by the contract'))
+      await newestTime(page).filter({ hasText: 'Proven' }).waitFor()
+      const said = await page.locator('.event p.time').first().textContent()
+      assert.match(said, /existed by 14 Nov 2023.*block 9 on a local test chain.*recording/)
+      assert.equal(await page.locator('.frieze .mark.time.proven').count(), 1)
+      assert.match(await page.locator('.event').first().locator('.checks').textContent(), /anchor path.*transaction/s)
+      await picture(page, 'desktop-proven')
+      await page.waitForFunction(() => navigator.serviceWorker.controller)
+      await devnet.kill()
+      try {
+        await page.reload()
+        await newestTime(page).filter({ hasText: 'Proven' }).waitFor()
+      } finally {
+        await devnet.up()
+      }
+    },
+    { problems: true },
+  ))
+
+test('an anchor that its chain does not bear out is refused, and the page says which and why', () =>
+  visit(DESKTOP, async (page) => {
+    await standing(page, 'online')
+    await open(page, offered('Anchored at a wrong address'))
+    await page.locator('.refusal', { hasText: 'anchor-wrong-contract' }).waitFor()
+    assert.match(await page.locator('.refusal').textContent(), /newer event bafy.* was refused: the transaction was not sent to/)
+    assert.equal(await page.locator('.frieze .mark.time').count(), 0)
+    await picture(page, 'desktop-refused')
+  }))
+
+test('an anchor whose chain does not answer is claimed', () =>
+  visit(
+    DESKTOP,
+    async (page) => {
+      await page.context().route('**/rpc/**', (route) => route.abort())
+      await page.reload()
+      await standing(page, 'online')
+      await open(page, offered('Anchored in a real transaction'))
+      await newestTime(page).filter({ hasText: 'Claimed' }).waitFor()
+    },
+    { problems: true },
+  ))
+
+test('the wallet in the page is asked once its user says so, and is named for what it proves', () =>
+  visit(DESKTOP, async (page) => {
+    const chain = recordedChain('eip155:1337')
+    await page.exposeFunction('recorded', (method, params) => chain(method, params))
+    await page.addInitScript(() => {
+      const asked = (globalThis.asked = [])
+      globalThis.ethereum = { request: ({ method, params }) => asked.push(method) && recorded(method, params) }
+    })
+    await page.reload()
+    await standing(page, 'online')
+    assert.deepEqual(await page.evaluate(() => asked), [])
+    await page.getByRole('button', { name: 'Ask my wallet about anchors' }).click()
+    await page.locator('#peers', { hasText: 'Your wallet is asked' }).waitFor()
+    await page.waitForFunction(() => asked.length > 0)
+    await open(page, offered('A transaction with more in it'))
+    await newestTime(page).filter({ hasText: 'Proven' }).waitFor()
+    assert.match(await page.locator('.event p.time').first().textContent(), /recording of that chain and your wallet$/)
+    const reads = ['eth_chainId', 'eth_getBlockByHash', 'eth_getTransactionByHash']
+    assert.deepEqual([...new Set(await page.evaluate(() => asked))].sort(), reads)
+  }))
+
+test('a session’s events say whose leave they were written by; links, models and instances open with what they rest on', () =>
+  visit(DESKTOP, async (page) => {
+    await standing(page, 'online')
+    await open(page, offered('Written by leave of an Ethereum wallet'))
+    assert.match(
+      await page.locator('.event .leave').first().textContent(),
+      /by leave of an Ethereum wallet, 0x\w{4}…\w{4}, to write every document, without end/,
+    )
+    assert.match(await page.locator('.event .checks').first().textContent(), /capability/)
+    await picture(page, 'desktop-capability')
+    await open(page, offered('A Solana account linked to a DID'))
+    assert.match(await page.locator('article .facts').textContent(), /CAIP-10 link/)
+    await open(page, offered('Held to a schema'))
+    assert.match(await page.locator('.rests').textContent(), /checked against the schema k/)
+    const instance = offered('An instance of a model')
+    await open(page, instance)
+    assert.match(await page.locator('article .facts').textContent(), /model instance/)
+    await page.locator('.rests a').click()
+    await page.locator('article:not([data-id="' + instance.id + '"]) .facts', { hasText: 'model' }).waitFor()
+    await picture(page, 'desktop-model')
+  }))
 
 test('a document goes out as a CAR file, is forgotten, and comes back from the file', () =>
   visit(DESKTOP, async (page) => {

@@ -5,7 +5,7 @@ import { ChainView, DRAWN } from './chain.js'
 import { copyButton, h, Keyed } from './dom.js'
 import { stamp } from './marks.js'
 import { Tree } from './tree.js'
-import { count, refToHash, shortCid, shortDid } from './words.js'
+import { count, refToHash, shortCid, shortDid, shortId, typeWords } from './words.js'
 
 export class Panel {
   readonly element: HTMLElement
@@ -13,6 +13,7 @@ export class Panel {
   #title = h('h2', { tabindex: -1 })
   #facts = h('p', { class: 'facts' })
   #sum = h('p', { class: 'sum' })
+  #rests = h('p', { class: 'rests' })
   #refused = h('div', { class: 'refusal', role: 'status' })
   #controllers = new Keyed(h('ul'), { key: (did: string) => did, said: () => '', make: controller })
   #content = new Tree()
@@ -31,7 +32,7 @@ export class Panel {
     this.element = h(
       'article',
       { class: 'document', 'data-id': doc.id },
-      h('header', {}, this.#title, link, this.#facts, this.#refused, fixed && newest(doc)),
+      h('header', {}, this.#title, link, this.#facts, this.#rests, this.#refused, fixed && newest(doc)),
       h(
         'section',
         { class: 'frieze', 'aria-label': 'Doc-chain' },
@@ -73,10 +74,11 @@ export class Panel {
     this.#content.show(doc.content ?? null)
     this.#metadata.show(metadata)
     this.#sum.textContent = sum(doc)
+    this.#rests.replaceChildren(...rests(doc))
     this.#refused.hidden = doc.refused === undefined
     this.#refused.replaceChildren(...(doc.refused ? refusal(doc.refused) : []))
     this.#facts.replaceChildren(
-      h('span', { class: 'tag' }, doc.type),
+      h('span', { class: 'tag' }, typeWords(doc.type)),
       h('span', { class: 'tag' }, doc.source === 'disk' ? 'read from this device' : 'fetched from the network'),
       h('span', { class: 'tag verified' }, 'verified in this tab'),
       h('span', { class: 'standing' }, this.#fixed ? '' : standing),
@@ -94,6 +96,14 @@ function sum({ log }: Document): string {
   const anchors = log.filter(({ kind }) => kind === 'time').length
   const drawn = log.length > DRAWN ? `, the newest ${DRAWN} drawn` : ''
   return `${count(log.length, 'event')}, ${anchors === 0 ? 'no anchor' : count(anchors, 'anchor')}${drawn}`
+}
+
+/** What its content was checked against, besides the rules of its type. */
+function rests({ metadata: { model, schema } }: Document): (Node | string)[] {
+  const link = (id: string): HTMLElement => h('a', { href: refToHash(id), title: id }, h('code', {}, shortId(id.replace(/^ceramic:\/\//, ''))))
+  if (typeof model === 'string') return ['Every change was checked against the model ', link(model)]
+  if (typeof schema === 'string') return ['Its content was checked against the schema ', link(schema)]
+  return []
 }
 
 /** Why this state is not newer than it is. */

@@ -40,6 +40,12 @@ export function clock(ms: number): string {
   return new Date(ms).toLocaleTimeString('en-GB')
 }
 
+const TYPES: Record<string, string> = { 'caip10-link': 'CAIP-10 link', MID: 'model instance' }
+
+export function typeWords(type: string): string {
+  return (Object.hasOwn(TYPES, type) && TYPES[type]) || type
+}
+
 export const KINDS = { init: 'Init', data: 'Data', time: 'Time' } as const
 
 /** What is known of when the event was there: a short word for it, and a sentence. */

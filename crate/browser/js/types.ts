@@ -68,7 +68,7 @@ export interface Node extends AsyncDisposable {
    */
   load(ref: string, options?: LoadOptions): Promise<Document>
   readonly documents: {
-    /** What is kept on disk. */
+    /** What is kept on disk; what is kept only because others rest on it, such as their model, is not listed. */
     list(options?: CallOptions): Promise<DocumentSummary[]>
     /** Deletes a document from disk and stops following it. */
     forget(id: string, options?: CallOptions): Promise<void>
@@ -133,7 +133,7 @@ export interface Document extends AsyncIterable<Document> {
   readonly tip: string
   /** CommitID of this state. */
   readonly commitId: string
-  /** `tile`, `caip10-link`, `model`, … */
+  /** As js-ceramic names it: `tile`, `caip10-link`, `model`, `MID` (an instance of a model), … */
   readonly type: string
   readonly content: unknown
   readonly metadata: Record<string, unknown>

@@ -14,7 +14,7 @@ use ostrakon_protocol::cacao;
 use ostrakon_protocol::id::{CommitId, DocumentRef};
 use ostrakon_protocol::json::to_json;
 use ostrakon_protocol::refusal::Refusal;
-use ostrakon_protocol::state::{Kind, LogEntry, State, TimeStatus};
+use ostrakon_protocol::state::{Kind, LogEntry, TimeStatus};
 use serde::Serialize;
 use serde_wasm_bindgen::{Serializer, preserve};
 use wasm_bindgen::JsValue;
@@ -156,6 +156,7 @@ pub fn document(
         (DocumentRef::Stream(_), None) => None,
     };
     let state = earlier.as_ref().unwrap_or(document.state());
+    let json = state.to_json();
     let stream = document.stream();
     let tip = state
         .log()
@@ -171,8 +172,8 @@ pub fn document(
             Some(content) => foreign(&to_json(content))?,
             None => JsValue::NULL,
         },
-        metadata: foreign(&metadata(state))?,
-        state: foreign(&state.to_json())?,
+        metadata: foreign(metadata(&json))?,
+        state: foreign(&json)?,
         log: state.log().iter().map(|one| entry(one, view)).collect(),
         refused: document
             .refused()
@@ -185,11 +186,10 @@ pub fn document(
     })
 }
 
-fn metadata(state: &State) -> serde_json::Value {
-    let fields = state.metadata().iter();
-    fields
-        .map(|(name, value)| (name.clone(), to_json(value)))
-        .collect()
+/// The newest there is in a state, in js-ceramic's form: there ids and bytes are texts.
+fn metadata(state: &serde_json::Value) -> &serde_json::Value {
+    let newest = state.get("next").unwrap_or(state);
+    newest.get("metadata").unwrap_or(&serde_json::Value::Null)
 }
 
 fn foreign(value: &serde_json::Value) -> Result<JsValue, Failure> {

@@ -11,7 +11,7 @@ use serde_json::Value;
 const HISTORIES: &str = "doc-chains";
 
 /// Documents of other files that are worth a look, and why. Each is another document, and valid to its end.
-const SHOWN: [(&str, &str, &str); 18] = [
+const SHOWN: [(&str, &str, &str); 26] = [
     (
         "eth-anchor",
         "eip155:1337/raw-in-first-blocks (block 1)",
@@ -62,6 +62,34 @@ const SHOWN: [(&str, &str, &str); 18] = [
         "eth-polygon/anchored",
         "A link with an anchor",
     ),
+    (
+        "model-instance",
+        "list/four-updates",
+        "An instance of a model",
+    ),
+    (
+        "model-instance",
+        "single/update",
+        "The one instance of its account",
+    ),
+    (
+        "model-instance",
+        "set/fields-match",
+        "Named by two of its fields",
+    ),
+    (
+        "model-instance",
+        "relation/ok",
+        "An instance that names another",
+    ),
+    ("model", "views-relation-count", "A model"),
+    (
+        "model",
+        "implements-ok",
+        "A model that keeps to an interface",
+    ),
+    ("tile", "schema/update-ok", "Held to a schema"),
+    ("tile", "schema/set-later-ok", "Given a schema later"),
     (
         "tile",
         "controller-transfer-new-signs",
