@@ -12,6 +12,7 @@ import { setup } from './setup.mjs'
 
 const ROUNDS = 7
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
+const sum = (values) => values.reduce((all, one) => all + one, 0)
 const whole = (value) => Math.round(value).toLocaleString('en')
 
 /** Bytes of the module as a server would send it. */
@@ -73,7 +74,7 @@ async function verification({ browser, server }) {
   const page = await browser.newPage()
   await page.goto(`${server.url}/bench/core.html`)
   await page.waitForFunction(() => globalThis.bench)
-  const inPage = await page.evaluate(([commit, rounds]) => globalThis.bench.verification(commit, rounds), [native.commit, ROUNDS])
+  const inPage = await page.evaluate(([native, rounds]) => globalThis.bench.verification(native, rounds), [native, ROUNDS])
   const rate = (milliseconds) => 1_000_000 / median(milliseconds)
   const rows = (name, unit, js, wasm, native) => [
     { name: `${name}, js-ceramic`, value: rate(js), unit },
@@ -82,10 +83,17 @@ async function verification({ browser, server }) {
     { name: `${name}, Ostrakon against js-ceramic`, value: rate(wasm) / rate(js), unit: '×' },
     ...(native ? [{ name: `${name}, Ostrakon against native`, value: rate(wasm) / rate(native), unit: '×' }] : []),
   ]
+  const { times, memory } = inPage.instances
+  const each = (from, to) => (memory[to] - memory[from]) / ((to - from) * 1_000)
+  const half = times.length / 2
   return [
     ...rows('doc-chain of 1,000 signed events', 'events/s', inPage.js.chain, inPage.wasm.chain, native.chain),
     ...rows('1,000 documents of one event', 'documents/s', inPage.js.documents, inPage.wasm.documents, native.documents),
     ...rows('secp256k1 recovery', 'signatures/s', inPage.js.recover, inPage.wasm.recover).map((row) => ({ ...row, name: row.name.replace('js-ceramic', '@noble/curves') })),
+    { name: '10,000 instances of one model, the first half', value: (half * 1_000_000) / sum(times.slice(0, half)), unit: 'documents/s' },
+    { name: '10,000 instances of one model, the second half', value: (half * 1_000_000) / sum(times.slice(half)), unit: 'documents/s' },
+    { name: 'memory of each, blocks apart, the first half', value: each(0, half), unit: 'bytes' },
+    { name: 'memory of each, blocks apart, the second half', value: each(half, times.length), unit: 'bytes' },
   ]
 }
 
@@ -136,7 +144,7 @@ function benchPages() {
       globalThis.measured = { node: started, document: performance.now(), source: document.source }
     `),
     '/bench/core.html': page(`
-      import init, { benchDocuments, benchRecover, benchStore, benchVerify } from '/target/bench/ostrakon.js'
+      import init, { benchDocuments, benchInstances, benchRecover, benchStore, benchVerify } from '/target/bench/ostrakon.js'
       await init({ module_or_path: '/target/bench/ostrakon_bg.wasm' })
 
       const done = (request) => new Promise((resolve, reject) => {
@@ -163,7 +171,7 @@ function benchPages() {
         return 1_000 / ((performance.now() - began) / 1000)
       }
       const file = async (name) => new Uint8Array(await (await fetch('/target/bench/' + name)).arrayBuffer())
-      const verification = async (commit, rounds) => {
+      const verification = async ({ commit, model }, rounds) => {
         const theirs = await import('/target/bench/js-ceramic.js')
         const [chain, documents] = [await file('chain.car'), await file('documents.car')]
         const [jsChain, jsDocuments] = [chain, documents].map(theirs.open)
@@ -183,7 +191,7 @@ function benchPages() {
             }
           }
         }
-        return times
+        return { ...times, instances: benchInstances(model, await file('instances.car')) }
       }
       globalThis.bench = { packed, single, verification }
     `),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cid::Cid;
@@ -10,9 +11,11 @@ use js_sys::Promise;
 use ostrakon_node::store::{Change, Record, Store};
 use ostrakon_protocol::anchor::Unasked;
 use ostrakon_protocol::did::key::PublicKey;
-use ostrakon_protocol::document::load_commit;
+use ostrakon_protocol::document::{hear_all, load_commit};
 use ostrakon_protocol::jose::{self, Algorithm};
-use ostrakon_protocol::{Block, CommitId, Document, Step, StreamId, StreamType, Walk, World, car};
+use ostrakon_protocol::{
+    Block, Chain, CommitId, Document, Library, Step, StreamId, StreamType, Walk, World, car,
+};
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -99,21 +102,66 @@ pub fn verify(commit: &str, archive: &[u8]) -> Result<f64, JsValue> {
 pub fn documents(archive: &[u8]) -> Result<f64, JsValue> {
     let start = Instant::now();
     let (roots, blocks) = read(archive)?;
-    let chains = roots
-        .iter()
-        .map(|root| {
-            let stream = StreamId::new(StreamType::TILE, *root);
-            match Walk::new(stream, *root).advance(&blocks, None) {
-                Ok(Step::Done(chain)) => Ok(chain),
-                Ok(Step::Need(_)) => Err(wrong("a block is missing")),
-                Err(error) => Err(wrong(error)),
-            }
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let chains = chains(&roots, StreamType::TILE, &blocks)?;
     for document in Document::verify_all(chains, &World::new(0, &Unasked)) {
         document.map_err(wrong)?;
     }
     Ok(ms(start.elapsed()))
+}
+
+#[derive(Serialize)]
+struct Instances {
+    times: Vec<f64>,
+    memory: Vec<usize>,
+}
+
+/// Verifies a model and the instances of it that are the roots of the archive, and keeps them all. Returns
+/// `{ times, memory }`: the milliseconds of each thousand, and the bytes of memory in use before and after each.
+#[wasm_bindgen(js_name = benchInstances, unchecked_return_type = "{ times: number[], memory: number[] }")]
+pub fn instances(model: &str, archive: &[u8]) -> Result<JsValue, JsValue> {
+    let (roots, blocks) = read(archive)?;
+    let world = World::new(0, &Unasked);
+    let model = StreamId::from_str(model).map_err(wrong)?;
+    let (model, _) = hear_all(&model, &[], &blocks, &world).map_err(wrong)?;
+    let mut library = Library::new();
+    library.admit(Arc::new(model), true);
+    let world = World {
+        library: &library,
+        ..world
+    };
+    let memory = || core::arch::wasm32::memory_size(0) << 16;
+    let mut documents = Vec::with_capacity(roots.len());
+    let mut measured = Instances {
+        times: Vec::new(),
+        memory: vec![memory()],
+    };
+    for some in roots.chunks(1_000) {
+        let start = Instant::now();
+        let chains = chains(some, StreamType::MODEL_INSTANCE, &blocks)?;
+        for document in Document::verify_all(chains, &world) {
+            documents.push(document.map_err(wrong)?);
+        }
+        measured.times.push(ms(start.elapsed()));
+        measured.memory.push(memory());
+    }
+    Ok(plain(&measured)?)
+}
+
+/// Documents of one event each.
+fn chains(
+    roots: &[Cid],
+    kind: StreamType,
+    blocks: &HashMap<Cid, Block>,
+) -> Result<Vec<Chain>, Failure> {
+    let walk = |root: &Cid| {
+        let stream = StreamId::new(kind, *root);
+        match Walk::new(stream, *root).advance(blocks, None) {
+            Ok(Step::Done(chain)) => Ok(chain),
+            Ok(Step::Need(_)) => Err(wrong("a block is missing")),
+            Err(error) => Err(wrong(error)),
+        }
+    };
+    roots.iter().map(walk).collect()
 }
 
 /// Checks ES256K-R signatures of 65 bytes each, made by one key over `inputs`, which are of one length. Returns

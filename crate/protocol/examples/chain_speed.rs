@@ -1,6 +1,7 @@
 //! How fast documents are verified: writes a tile of many signed events (`chain.car`) and as many tiles of one signed event,
 //! each by another key (`documents.car`), to FOLDER, verifies each of the two ROUNDS times and prints the CommitID of the
-//! first and the milliseconds of each round as JSON. `npm run bench` runs this beside the same in a page.
+//! first and the milliseconds of each round as JSON. `npm run bench` runs this beside the same in a page. For the page it
+//! also writes ten times as many instances of one model (`instances.car`).
 //!
 //! `cargo run --release -p ostrakon-protocol --example chain_speed -- FOLDER EVENTS ROUNDS`
 
@@ -11,9 +12,11 @@ use std::time::Instant;
 
 use ostrakon_protocol::author::{TileMetadata, tile_init, tile_update};
 use ostrakon_protocol::document::load_commit;
+use ostrakon_protocol::event::{Envelope, Init, Map, Signature};
 use ostrakon_protocol::jose::Ed25519Signer;
 use ostrakon_protocol::{
-    Block, Cid, CommitId, Document, Step, StreamId, StreamType, Unasked, Walk, World, car, json,
+    Block, Cid, CommitId, Document, Ipld, Step, StreamId, StreamType, Unasked, Walk, World, car,
+    json,
 };
 use serde_json::json;
 
@@ -29,6 +32,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::write(folder.join("chain.car"), &chain)?;
     let documents = write_documents(events.parse()?)?;
     std::fs::write(folder.join("documents.car"), &documents)?;
+    let (model, instances) = write_instances(10 * events.parse::<usize>()?)?;
+    std::fs::write(folder.join("instances.car"), instances)?;
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..rounds.parse()? {
         let [of_chain, of_documents] = &mut times;
@@ -38,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [chain, documents] = times;
     println!(
         "{}",
-        json!({ "commit": commit.to_string(), "chain": chain, "documents": documents })
+        json!({ "commit": commit.to_string(), "model": model.to_string(), "chain": chain, "documents": documents })
     );
     Ok(())
 }
@@ -76,6 +81,58 @@ fn write_documents(count: usize) -> Result<Vec<u8>, Box<dyn Error>> {
         blocks.extend(event);
     }
     Ok(car::write(&roots, &blocks))
+}
+
+/// A model of notes, and so many of its instances, which are the roots.
+fn write_instances(count: usize) -> Result<(StreamId, Vec<u8>), Box<dyn Error>> {
+    let signer = Ed25519Signer::from_seed(&[7; 32]);
+    let mut blocks = Vec::new();
+    let mut write = |model: &StreamId, unique: &[u8], content| -> Result<Cid, Box<dyn Error>> {
+        let header = Map::from([
+            (
+                "controllers".to_owned(),
+                vec![Ipld::from(signer.did())].into(),
+            ),
+            ("model".to_owned(), Ipld::Bytes(model.to_bytes())),
+            ("sep".to_owned(), "model".into()),
+            ("unique".to_owned(), Ipld::Bytes(unique.to_vec())),
+        ]);
+        let payload = Init::payload(header, Some(json::from_json(&content)?))?;
+        let (protected, signature) = signer.sign(&payload.cid().to_bytes());
+        let signature = Signature {
+            protected: protected.into(),
+            signature: signature.into(),
+        };
+        let envelope = Envelope {
+            payload: *payload.cid(),
+            signatures: vec![signature],
+        };
+        let envelope = envelope.write()?;
+        let cid = *envelope.cid();
+        blocks.extend([payload, envelope]);
+        Ok(cid)
+    };
+    let models: StreamId = "kh4q0ozorrgaq2mezktnrmdwleo1d".parse()?;
+    let definition = json!({
+        "version": "1.0", "name": "Note", "accountRelation": { "type": "list" },
+        "schema": {
+            "type": "object", "additionalProperties": false, "required": ["title"],
+            "properties": {
+                "title": { "type": "string", "maxLength": 100 },
+                "number": { "type": "integer", "minimum": 0 },
+                "at": { "type": "string", "format": "date-time" },
+            },
+        },
+    });
+    let model = StreamId::new(StreamType::MODEL, write(&models, b"", definition)?);
+    let instances = (0..count)
+        .map(|number| {
+            let content =
+                json!({ "title": "A note", "number": number, "at": "2025-01-01T00:00:00Z" });
+            write(&model, &number.to_be_bytes(), content)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok((model, car::write(&instances, &blocks)))
 }
 
 fn timed(work: impl FnOnce() -> Result<(), Box<dyn Error>>) -> Result<f64, Box<dyn Error>> {

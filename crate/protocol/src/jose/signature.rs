@@ -2,6 +2,9 @@
 //!
 //! **Ed25519.** As ZIP 215 has it; [`super::ed25519`] has the rule and why batches of signatures obey it.
 //!
+//! **P-256.** A browser's WebCrypto checks seven times as many of these signatures a second, but only hands out promises.
+//! Judging takes and gives values and never waits, in a tab as in a test, so they are checked here.
+//!
 //! **ECDSA.** Both forms of a signature, s and −s, are valid (trap 10).
 
 use k256::ecdsa::RecoveryId;
