@@ -226,6 +226,34 @@ fn a_field_that_names_a_document_is_read_as_js_ceramic_reads_it() {
     }
 }
 
+/// A deviation where the schema says nothing about the number: js-ceramic takes it, and cannot write the state down.
+#[test]
+fn whole_numbers_that_javascript_cannot_hold_are_refused() {
+    let mut writer = Writer::new();
+    let schema = object(json!({ "n": { "type": "number" }, "any": true }));
+    let model = writer.model(&list(schema.clone()));
+    let greatest = 9_007_199_254_740_991_i128;
+    for (field, number, verdict) in [
+        ("n", Ipld::Integer(greatest), "accepted"),
+        ("n", Ipld::Float(1e300), "accepted"),
+        ("n", Ipld::Integer(greatest + 1), "instance-big-integer"),
+        ("any", Ipld::Integer(-greatest - 1), "instance-big-integer"),
+    ] {
+        let content = Ipld::Map(Map::from([(field.to_owned(), number)]));
+        let unique = Map::from([("unique".to_owned(), Ipld::Bytes(vec![1]))]);
+        let instance = writer.any_instance(&model, unique, content, true);
+        assert_eq!(code(writer.hear(&instance)), verdict);
+    }
+    let Ipld::Map(mut definition) = json::from_json(&list(schema)).unwrap() else {
+        panic!("a definition is a map");
+    };
+    if let Some(Ipld::Map(schema)) = definition.get_mut("schema") {
+        schema.insert("default".to_owned(), Ipld::Integer(greatest + 1));
+    }
+    let model = writer.model_of(Ipld::Map(definition));
+    assert_eq!(code(writer.hear(&model)), "model-big-integer");
+}
+
 /// A deviation: in js-ceramic the second of these models could have no instances once the first one had.
 #[test]
 fn two_models_may_have_schemas_of_one_name() {

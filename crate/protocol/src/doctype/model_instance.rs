@@ -45,6 +45,9 @@ pub enum InstanceError {
     /// Content too large.
     #[error("the content is larger than {MAX_INSTANCE_BYTES} bytes of JSON")]
     TooLarge,
+    /// A whole number that JavaScript cannot hold.
+    #[error("the content of an instance holds no whole number beyond 2^53 - 1")]
+    BigInteger,
     /// The content is not as the model's schema says, or the schema itself does not hold.
     #[error("the content is not as the model says: {0}")]
     Schema(SchemaError),
@@ -72,6 +75,7 @@ impl InstanceError {
             Self::ContentAtInit => "instance-content-at-init",
             Self::Unique => "instance-unique",
             Self::TooLarge => "instance-too-large",
+            Self::BigInteger => "instance-big-integer",
             Self::Schema(_) => "instance-schema",
             Self::Relation(_) => "instance-relation",
             Self::Metadata => "instance-metadata",
@@ -210,6 +214,9 @@ fn check_change(model: &Model, data: &Data, state: &State, around: &Around) -> R
 /// Size, schema, relations.
 fn check_content(model: &Model, state: &State, around: &Around) -> Result<(), Reason> {
     let content = state.content.value();
+    if content.is_some_and(js::has_big_integer) {
+        return Err(InstanceError::BigInteger.into());
+    }
     let json = content.map_or(Value::Null, to_json);
     let mut size = Size(0);
     if serde_json::to_writer(&mut size, &json).is_err() || size.0 > MAX_INSTANCE_BYTES {

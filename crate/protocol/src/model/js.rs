@@ -3,6 +3,7 @@
 use ipld_core::ipld::Ipld;
 
 use crate::StreamId;
+use crate::cbor::MAX_SAFE_INTEGER;
 use crate::state::truthy;
 
 /// Every JavaScript object seems to have these keys.
@@ -140,6 +141,17 @@ pub(crate) fn same(a: &Ipld, b: &Ipld) -> bool {
         (Ipld::Integer(_) | Ipld::Float(_), Ipld::Integer(_) | Ipld::Float(_)) => {
             number(a) == number(b)
         }
+        _ => false,
+    }
+}
+
+/// Whether there is a whole number that JavaScript cannot hold exactly. It reads such a one as a `BigInt`, which is no number
+/// to a schema and cannot be written as JSON; where JavaScript writes a number as large, it writes a float.
+pub(crate) fn has_big_integer(value: &Ipld) -> bool {
+    match value {
+        Ipld::Integer(integer) => integer.saturating_abs() > MAX_SAFE_INTEGER,
+        Ipld::List(list) => list.iter().any(has_big_integer),
+        Ipld::Map(map) => map.values().any(has_big_integer),
         _ => false,
     }
 }

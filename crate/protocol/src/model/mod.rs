@@ -49,6 +49,9 @@ pub enum ModelError {
     /// A field is missing or not what it should be.
     #[error("the model's field {0} is missing or wrong")]
     BadField(&'static str),
+    /// A whole number that JavaScript cannot hold.
+    #[error("a model holds no whole number beyond 2^53 - 1")]
+    BigInteger,
     /// The schema is none.
     #[error("the model's schema is no JSON schema: {0}")]
     BadSchema(SchemaError),
@@ -94,6 +97,7 @@ impl ModelError {
             Self::Final => "model-final",
             Self::UnexpectedField(_) => "model-unexpected-field",
             Self::BadField(_) => "model-bad-field",
+            Self::BigInteger => "model-big-integer",
             Self::BadSchema(_) => "model-bad-schema",
             Self::OpenObject => "model-open-object",
             Self::BadSetField(_) => "model-bad-set-field",

@@ -36,6 +36,9 @@ impl Model {
         {
             return Err(ModelError::UnexpectedField(unknown.clone()));
         }
+        if definition.values().any(js::has_big_integer) {
+            return Err(ModelError::BigInteger);
+        }
         let version = match definition.get("version") {
             Some(Ipld::String(version)) if version == "1.0" => Version::V1,
             Some(Ipld::String(version)) if version == "2.0" => Version::V2,
