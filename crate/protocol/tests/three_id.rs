@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use common::case::{cases, compare};
 use common::three_id::{Key, Place, Tile};
 use common::world::{ABSENT, Told, UNASKED};
-use ostrakon_protocol::anchor::Unasked;
+use ostrakon_protocol::anchor::{Proof, Unasked};
 use ostrakon_protocol::document::hear_all;
-use ostrakon_protocol::{Cid, Document, Library, Refusal, World};
+use ostrakon_protocol::{AnchorAnswer, Anchors, Cid, Document, Library, Refusal, World};
 use serde_json::json;
 
 const NOW: u64 = 1_000_000;
@@ -236,6 +236,55 @@ fn a_rotation_that_is_only_claimed_gives_no_time_and_is_asked_about() {
     let heard = document.recheck(&with(&library));
     assert_eq!(heard.refused.unwrap().code(), "needs-transaction");
     assert_eq!(document.tip(), &by_old);
+}
+
+#[test]
+fn what_an_anchor_may_still_show_to_be_in_time_sleeps_and_holds_up_nothing_else() {
+    let mut all = rotated(ROTATED);
+    let init = all.tile.tip;
+    let hopeful = all.by_old(1);
+    all.anchor(UNASKED);
+    let mut document = all.early();
+    all.tile.tip = init;
+    let hopeless = all.by_old(2);
+    let early = all.library(&all.before);
+    let chain = all.place.walk(&all.tile.stream, &hopeless, Some(&document));
+    assert_eq!(document.hear(chain, &with(&early)).refused, None);
+
+    let library = all.library(&all.three_id);
+    document.recheck(&with(&library));
+    assert_eq!(document.tip(), &init);
+    assert!(document.contains(&hopeful) && !document.contains(&hopeless));
+}
+
+#[test]
+fn an_anchor_that_was_passed_over_counts_once_the_chain_has_it() {
+    /// Before it was asked.
+    struct Silent;
+    impl Anchors for Silent {
+        fn answer(&self, proof: &Proof) -> AnchorAnswer {
+            match proof.tx_hash.hash().digest()[0] {
+                ROTATED.. => AnchorAnswer::Unasked,
+                _ => Told.answer(proof),
+            }
+        }
+    }
+    let mut all = rotated(ROTATED);
+    let by_old = all.by_old(1);
+    let mut three_id = all.before;
+    all.place.anchor(&mut three_id, ROTATED);
+    let walk = |tile: &Tile| all.place.walk(&tile.stream, &tile.tip, None);
+    let silent = World::new(NOW, &Silent);
+    let mut keys = Document::verify_whole(walk(&three_id), &silent).unwrap();
+    let mut library = Library::new();
+    library.admit(Arc::new(keys.clone()), true);
+    let mut document = Document::verify_whole(walk(&all.tile), &with(&library)).unwrap();
+    assert_eq!(document.tip(), &by_old);
+
+    assert!(keys.recheck(&WORLD).changed);
+    library.admit(Arc::new(keys), true);
+    let heard = document.recheck(&with(&library));
+    assert_eq!(heard.refused.unwrap().code(), "three-id-revoked");
 }
 
 #[test]

@@ -131,9 +131,17 @@ impl Tenure {
 #[derive(Clone, Debug)]
 pub(crate) struct Vouched {
     pub(crate) stream: StreamId,
-    /// Its newest event.
-    pub(crate) tip: Cid,
+    pub(crate) stamp: Stamp,
     pub(crate) tenure: Tenure,
+}
+
+/// What was known of a 3ID: as long as it is the same, so is every verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    tip: Cid,
+    /// An anchor that was passed over as a claim makes a version once it is proven.
+    versions: usize,
+    claimed: usize,
 }
 
 /// Which version a DID URL asks for.
@@ -196,7 +204,7 @@ impl Claim {
         match keys.iter().any(signed) {
             true => Ok(Vouched {
                 stream,
-                tip: history.tip,
+                stamp: history.stamp(),
                 tenure,
             }),
             false => Err(JoseError::Signature.into()),
@@ -312,6 +320,14 @@ impl History {
             Ok(())
         })?;
         Ok(history)
+    }
+
+    pub(crate) fn stamp(&self) -> Stamp {
+        Stamp {
+            tip: self.tip,
+            versions: self.versions.len(),
+            claimed: self.claimed.len(),
+        }
     }
 
     fn add(&mut self, begin: Begin, keys: Keys) {
@@ -475,5 +491,19 @@ mod tests {
         }
         let newest = wanted(&format!("{did}?version=0#k"), &stream);
         assert_eq!(newest, Ok(Wanted::Newest));
+    }
+
+    #[test]
+    fn no_did_url_makes_finding_its_version_panic() {
+        bolero::check!().for_each(|bytes: &[u8]| {
+            let stream = "kjzl6cwe1jw147vqbn6xnm30i4k94mxu1y9gz3oogtqagsqnz5jaivelwndm0et";
+            let text = String::from_utf8_lossy(bytes);
+            for url in [format!("did:3:{stream}{text}"), format!("did:3:{text}")] {
+                if let Ok(stream) = Did::parse(&url).map(|did| stream_of(&did)) {
+                    let _ = stream.and_then(|stream| wanted(&url, &stream));
+                }
+            }
+            let _ = Sets::default().keys(Some(&content(&text)));
+        });
     }
 }

@@ -23,7 +23,7 @@ impl Document {
     /// what a replaced version signed is dropped unless an anchor shows that it was written in time. Nothing is dropped
     /// because something else is not known.
     pub fn recheck(&mut self, world: &World) -> Heard {
-        if self.tree.is_stale(world.library) {
+        if !self.tree.stale(world.library).is_empty() {
             let before = (self.tips(), self.state.clone());
             self.refused = self.judge_anew(world).err();
             return Heard {
@@ -56,7 +56,7 @@ impl Document {
     pub(super) fn judge_anew(&mut self, world: &World) -> Result<(), Refusal> {
         let mut anew: Option<Self> = None;
         let mut refused = None;
-        let mut need = None;
+        let mut needs = Vec::new();
         let mut waiting = Vec::new();
         let tips = self.tips();
         for tip in &tips {
@@ -73,7 +73,7 @@ impl Document {
                 },
             };
             let is_need = |refusal: &Refusal| matches!(*refusal.reason, Reason::Need(_));
-            need = need.or_else(|| refusal.clone().filter(is_need));
+            needs.extend(refusal.clone().filter(is_need));
             refused = refused.or(refusal);
         }
         if let Some(document) = &mut anew {
@@ -81,12 +81,18 @@ impl Document {
                 document.hear(chain, world);
             }
         }
+        // What waits for an answer about its own anchor is held all the same.
+        let is_held = |refusal: &Refusal| {
+            let event = refusal.event.zip(anew.as_ref());
+            event.is_some_and(|(event, document)| document.contains(&event))
+        };
+        let need = needs.into_iter().find(|need| !is_held(need));
         match (anew, need) {
             (Some(document), None) => *self = document,
-            (Some(document), Some(_)) if tips.iter().all(|tip| document.contains(tip)) => {
-                *self = document;
+            (_, Some(need)) => {
+                self.tree.leave_unsettled(world.library);
+                return Err(need);
             }
-            (_, Some(need)) => return Err(need),
             (None, None) => {
                 let init = *self.stream.init();
                 self.tree.cut(&init);

@@ -14,6 +14,7 @@ use crate::anchor::TimePolicy;
 use crate::chain::judge::Author;
 use crate::chain::order::{Mark, Standing};
 use crate::chain::{Link, MAX_CHAIN_BYTES, MAX_EVENTS};
+use crate::did::three_id::Stamp;
 use crate::state::TimeStatus;
 use crate::{Library, StreamId};
 
@@ -72,8 +73,10 @@ pub(super) struct Tree {
     policy: TimePolicy,
     /// Whether any event is lapsed.
     lapsed: bool,
-    /// The 3IDs that signed, with the newest event that was known of each when it vouched for the first of them.
-    vouchers: HashMap<StreamId, Cid>,
+    /// The 3IDs that signed, with what was known of each when it vouched for the first of them.
+    vouchers: HashMap<StreamId, Stamp>,
+    /// Those of which more is known by now, but not enough to judge anew, with what is known.
+    unsettled: HashMap<StreamId, Stamp>,
     /// Up to when, in unix seconds, the capabilities of all events that are not dated are valid.
     expires: u64,
 }
@@ -89,6 +92,7 @@ impl Tree {
             policy: TimePolicy::default(),
             lapsed: false,
             vouchers: HashMap::new(),
+            unsettled: HashMap::new(),
             expires: u64::MAX,
         }
     }
@@ -127,7 +131,7 @@ impl Tree {
         let author = node.author.as_ref();
         if let Some(vouched) = author.and_then(|author| author.vouched.as_ref()) {
             let voucher = self.vouchers.entry(vouched.stream);
-            voucher.or_insert(vouched.tip);
+            voucher.or_insert(vouched.stamp);
         }
         self.nodes.insert(cid, node);
     }
@@ -151,13 +155,25 @@ impl Tree {
         self.vouchers.keys()
     }
 
-    /// Whether a 3ID that signed has other versions now than when it vouched.
+    /// Of the 3IDs that signed, those that have other versions now than when they vouched.
+    pub(super) fn stale(&self, library: &Library) -> HashMap<StreamId, Stamp> {
+        let vouchers = self.vouchers.iter();
+        let stale = vouchers.filter_map(|(stream, then)| {
+            let now = library.three_id(stream).ok()?.stamp();
+            (now != *then).then_some((*stream, now))
+        });
+        stale.collect()
+    }
+
+    /// Whether there are any of which more is known than when it was tried last.
     pub(super) fn is_stale(&self, library: &Library) -> bool {
-        let mut vouchers = self.vouchers.iter();
-        vouchers.any(|(stream, tip)| {
-            let known = library.document(stream);
-            known.is_ok_and(|document| document.tip() != tip)
-        })
+        let mut stale = self.stale(library).into_iter();
+        stale.any(|(stream, now)| self.unsettled.get(&stream) != Some(&now))
+    }
+
+    /// Notes that what is known of them by now is not enough.
+    pub(super) fn leave_unsettled(&mut self, library: &Library) {
+        self.unsettled = self.stale(library);
     }
 
     /// Of all blocks.
