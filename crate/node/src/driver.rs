@@ -250,6 +250,7 @@ impl<S: Store> Driver<S> {
             Event::Chain(News::Answered(key, outcome)) => {
                 self.documents.chain_answered(key, outcome.answer(), now)
             }
+            Event::Chain(News::Nobody(key)) => self.documents.chain_unasked(&key),
             Event::Chain(News::GaveUp(key, doubt)) => {
                 tracing::debug!(transaction = %key, %doubt, code = doubt.code(), "a chain is not asked any more");
                 self.documents.chain_doubted(&key, &doubt);

@@ -68,7 +68,7 @@ pub enum NodeEvent {
     },
     /// Something in the status changed. Of several that nobody read yet only the last is delivered.
     Status(Status),
-    /// A document has a new tip, or is kept for the first time.
+    /// A document has a new tip, is kept for the first time, or has an anchor that a chain has confirmed now.
     Document {
         /// Which.
         stream: StreamId,

@@ -3,18 +3,23 @@
 mod common;
 
 use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ostrakon_node::chains::{ChainSource, ChainsConfig, Pace, SourceError};
+use ostrakon_node::chains::{ChainSource, ChainsConfig, Key, Pace, SourceError};
+use ostrakon_node::documents::{Documents, MAX_ASKED_PER_DOCUMENT, Now, Output};
 use ostrakon_node::store::Memory;
+use ostrakon_protocol::anchor::AnchorAnswer;
 use ostrakon_protocol::anchor::rpc::Question;
-use ostrakon_protocol::{DocumentRef, TimeStatus, car};
+use ostrakon_protocol::event::Time;
+use ostrakon_protocol::{Block, Cid, DocumentRef, Ipld, TimeStatus, car, cbor};
 use serde_json::{Value, json};
 
 use common::nodes::{LONG, Running, run, start_with, until};
-use common::{Vector, file, vector};
+use common::{Author, Vector, file, vector};
 
 const CHAIN: &str = "eip155:1337";
 const ANCHORED: &str = "eip155:1337/f(bytes32)-merkle-leaf-1 (block 9)";
@@ -180,4 +185,59 @@ fn a_wallet_that_is_connected_later_proves_what_is_held() {
         asks.node.wake().await;
         until(&mut states, |view| proven(&view.document).is_some()).await;
     });
+}
+
+/// A proof that names a transaction of a real kind of chain.
+fn proof(root: Cid, number: u16) -> Block {
+    let [high, low] = number.to_be_bytes();
+    let mut hash = vec![1, 0x93, 1, 0x1b, 32, high, low];
+    hash.resize(7 + 30, 0);
+    let fields = [
+        ("root", Ipld::Link(root)),
+        ("txHash", Ipld::Link(Cid::try_from(hash).unwrap())),
+        ("chainId", Ipld::String(CHAIN.to_owned())),
+    ];
+    let fields = fields.map(|(name, value)| (name.to_owned(), value)).into();
+    Block::dag_cbor(cbor::encode(&Ipld::Map(fields)).unwrap()).unwrap()
+}
+
+#[test]
+fn of_one_document_no_more_is_asked_about_at_once_than_is_bounded() {
+    let author = Author::new(1);
+    let mut blocks: HashMap<Cid, Block> = author.blocks.clone().into_iter().collect();
+    let mut tip = author.tip;
+    for number in 0..MAX_ASKED_PER_DOCUMENT as u16 + 44 {
+        let proof = proof(tip, number);
+        let time = Time::write(*author.stream.init(), tip, *proof.cid(), "").unwrap();
+        tip = *time.cid();
+        blocks.extend([proof, time].map(|block| (*block.cid(), block)));
+    }
+    let now = Now {
+        ticks: Duration::ZERO,
+        unix_ms: 1_000_000,
+    };
+    let mut documents = Documents::default();
+    let mut asked = Vec::new();
+    documents.submit(1, author.stream, vec![tip], Arc::new(blocks), now);
+    let settle = |documents: &mut Documents, asked: &mut Vec<Key>| {
+        loop {
+            match documents.poll() {
+                Some(Output::Open(stream)) => documents.opened(stream, Ok(None), now),
+                Some(Output::Commit(stream, _)) => documents.committed(stream, Ok(()), now),
+                Some(Output::Ask(key)) => asked.push(key),
+                Some(_) => {}
+                None if documents.is_judging() => documents.judge(now),
+                None => return,
+            }
+        }
+    };
+    settle(&mut documents, &mut asked);
+    assert_eq!(asked.len(), MAX_ASKED_PER_DOCUMENT);
+    // One that is answered makes room for another, and none is asked about twice.
+    let mined = AnchorAnswer::Mined { time: 5 };
+    documents.chain_answered(asked[0].clone(), mined, now);
+    settle(&mut documents, &mut asked);
+    let distinct: BTreeSet<&Key> = asked.iter().collect();
+    let more = MAX_ASKED_PER_DOCUMENT + 1;
+    assert_eq!((asked.len(), distinct.len()), (more, more));
 }

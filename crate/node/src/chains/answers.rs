@@ -44,6 +44,9 @@ impl Answers {
     /// Remembers an answer heard at `now`, in unix seconds.
     pub fn learn(&mut self, key: Key, answer: AnchorAnswer, now: u64) {
         self.forget_absent(now);
+        if answer == AnchorAnswer::Unasked {
+            return;
+        }
         if answer == AnchorAnswer::Absent {
             let until = now.saturating_add(ABSENT_FOR);
             self.absent.push_back((until, key.clone()));

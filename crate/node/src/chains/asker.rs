@@ -24,6 +24,8 @@ pub const MAX_WAITING: usize = 4_096;
 pub enum News {
     /// An answer.
     Answered(Key, Outcome),
+    /// There is nobody to ask, and nothing is kept.
+    Nobody(Key),
     /// It was asked often enough.
     GaveUp(Key, Doubt),
 }
@@ -131,10 +133,9 @@ impl<S: Store> Asker<S> {
                         self.known.remove(&key);
                         return Poll::Ready(News::Answered(key, outcome));
                     }
-                    // Nobody to ask.
                     None => {
                         self.known.remove(&key);
-                        continue;
+                        return Poll::Ready(News::Nobody(key));
                     }
                 }
             }

@@ -27,6 +27,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use cid::Cid;
 use ostrakon_protocol::anchor::rpc::chain_number;
 use ostrakon_protocol::anchor::transaction::transaction_hash;
 use ostrakon_protocol::anchor::{Chains, Proof, TimePolicy};
@@ -66,11 +67,16 @@ pub struct Key {
 impl Key {
     /// The one that a proof names; nothing if there can be none, or none that can be asked about.
     pub fn of(proof: &Proof) -> Option<Self> {
-        let is_short = proof.chain_id.len() <= MAX_CHAIN_NAME;
-        chain_number(&proof.chain_id).ok().filter(|_| is_short)?;
+        Self::named(&proof.chain_id, &proof.tx_hash)
+    }
+
+    /// The same, by the name of the chain and its own.
+    pub fn named(chain_id: &str, tx_hash: &Cid) -> Option<Self> {
+        let is_short = chain_id.len() <= MAX_CHAIN_NAME;
+        chain_number(chain_id).ok().filter(|_| is_short)?;
         Some(Self {
-            chain_id: proof.chain_id.as_str().into(),
-            hash: transaction_hash(&proof.tx_hash).ok()?,
+            chain_id: chain_id.into(),
+            hash: transaction_hash(tx_hash).ok()?,
         })
     }
 

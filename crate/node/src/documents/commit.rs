@@ -109,10 +109,12 @@ impl Documents {
                 open.lacks = None;
                 self.sync.hold(&stream, view.document.clone());
                 self.outputs.push_back(Output::Offer(blocks));
-                if moved || matches!(cause, Cause::Answered) {
+                // An anchor that is proven now is worth showing.
+                let differs = moved || matches!(cause, Cause::Answered);
+                if differs {
                     self.show(&view);
                 }
-                if news || (moved && view.record.asked) {
+                if news || (differs && view.record.asked) {
                     self.outputs.push_back(Output::Changed(view.clone()));
                 }
                 match cause {

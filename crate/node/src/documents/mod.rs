@@ -35,6 +35,8 @@ use crate::chains::{Answers, Doubt, Key};
 use crate::error::NodeError;
 use crate::store::{Change, Record, StoreError, Stored};
 use crate::sync::{self, Sync};
+use anchors::Asked;
+pub use anchors::{MAX_ASKED, MAX_ASKED_PER_DOCUMENT};
 use calls::{Call, Kind};
 pub use forget::{MAX_SWEPT, SWEPT_AFTER};
 use judge::Knowledge;
@@ -157,6 +159,7 @@ pub struct Documents {
     sync: Sync,
     strangers: Strangers,
     needs: Needs,
+    asked: Asked,
     knowledge: Knowledge,
     /// Where something may be done that could not before.
     ready: VecDeque<StreamId>,

@@ -9,7 +9,7 @@ use ostrakon_protocol::block::Block;
 use ostrakon_protocol::chain::ChainError;
 use ostrakon_protocol::document::Document;
 use ostrakon_protocol::id::{DocumentRef, StreamId};
-use ostrakon_protocol::refusal::{Reason, Refusal};
+use ostrakon_protocol::refusal::{Need, Reason, Refusal};
 
 use super::commit::{Cause, Committing};
 use super::needs::{Denied, MAX_NEEDS};
@@ -27,6 +27,8 @@ pub(super) struct Open {
     pub(super) jobs: VecDeque<Job>,
     /// Tips to look at once it is known what is kept.
     pub(super) hints: Vec<(Cid, Vec<PeerId>)>,
+    /// Tips about which a chain must be asked first.
+    pub(super) unasked: Vec<(Cid, Vec<PeerId>)>,
     /// What judging it lacked last.
     pub(super) lacks: Option<DocumentRef>,
     /// Whether peers said something of it since it is in memory.
@@ -128,6 +130,10 @@ impl Job {
 
 fn is_unlinked(refusal: &Refusal) -> bool {
     matches!(*refusal.reason, Reason::Chain(ChainError::UnknownParent(_)))
+}
+
+fn is_unasked(refusal: &Refusal) -> bool {
+    matches!(*refusal.reason, Reason::Need(Need::Transaction { .. }))
 }
 
 impl Documents {
@@ -373,6 +379,9 @@ impl Documents {
     ) {
         let wanted = judged.refusal.as_ref().and_then(Refusal::wanted).copied();
         let Some(wanted) = wanted.filter(|_| met < MAX_NEEDS) else {
+            if let (None, Some(refusal)) = (&judged.changed, &judged.refusal) {
+                self.ask_first(stream, refusal, None);
+            }
             return self.hold(stream, Trial::known(record, judged.changed));
         };
         if let Some(open) = self.open.get_mut(&stream) {
@@ -428,8 +437,20 @@ impl Documents {
             .as_ref()
             .is_some_and(|view| view.document.contains(&tip));
         let wanted = judged.refusal.as_ref().and_then(Refusal::wanted).copied();
+        let kept = known
+            || judged
+                .changed
+                .as_ref()
+                .is_some_and(|next| next.contains(&tip));
+        let unknown = held.is_none() && judged.changed.is_none();
+        let from_whom = Some((tip, arrived.providers.clone()));
+        let refusal = judged.refusal.as_ref().filter(|_| unknown);
+        let asks = refusal.is_some_and(|refusal| self.ask_first(stream, refusal, from_whom));
         let verdict = match &judged.refusal {
             Some(_) if wanted.is_some() => Verdict::Waits,
+            Some(_) if asks => Verdict::Later,
+            // Kept, and asleep until a chain answers.
+            Some(refusal) if kept && is_unasked(refusal) => Verdict::Known,
             Some(_) if arrived.incomplete => Verdict::Later,
             // It was linked to a branch that is gone since.
             Some(refusal) if is_unlinked(refusal) => Verdict::Later,
