@@ -3,11 +3,12 @@
 use serde_json::Value;
 
 use super::SchemaError;
-use super::compile::{Compiler, It, To, number, schema_types, when};
+use super::compile::{Compiler, It, To, number, when};
 use super::evaluated::Items;
 use super::logic::{applicable, list_or_empty};
 use super::rules::Types;
 use super::step::{Branch, Limit, Node, Step};
+use super::strict::schema_types;
 
 type Compiled<T> = Result<T, SchemaError>;
 

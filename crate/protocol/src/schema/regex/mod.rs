@@ -7,6 +7,7 @@
 
 mod category;
 mod class;
+mod escape;
 mod parse;
 mod program;
 mod run;
@@ -17,7 +18,7 @@ use super::evaluate::Stop;
 /// The longest pattern, in bytes.
 pub const MAX_PATTERN_SIZE: usize = 1 << 14;
 /// The work that matching patterns may cost while one content is judged: about one for each character a pattern looks at.
-pub const MAX_PATTERN_WORK: u64 = 20_000_000;
+pub const MAX_PATTERN_WORK: u64 = 8_000_000;
 
 /// A compiled regular expression.
 #[derive(Debug)]
