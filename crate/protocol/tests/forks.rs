@@ -237,6 +237,11 @@ fn a_document_at_a_time_is_its_last_anchor_proven_by_then() {
         [at(49), at(50), at(79), at(80), at(9_999)],
         [init, early, early, late, late]
     );
+    // Nothing makes a chain's anchors follow each other in time.
+    let back = tile.anchor(claimed, 60, 3);
+    let document = heard(&tile, &[back]);
+    let at = |unix| document.at_time(unix).unwrap().log().last().unwrap().cid;
+    assert_eq!([at(70), at(80)], [early, back]);
 }
 
 #[test]

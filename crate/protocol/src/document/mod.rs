@@ -254,13 +254,14 @@ impl Document {
         }
     }
 
-    /// The state at the last time event proven to be no later than `unix` seconds; without one, at the init event.
+    /// The state at the last time event before the first that is proven to be later than `unix` seconds; without one, at the
+    /// init event.
     pub fn at_time(&self, unix: u64) -> Result<State, Refusal> {
-        let anchored = self.state.log.iter().rposition(|entry| {
-            let time = entry.time.unix();
-            entry.kind == Kind::Time && time.is_some_and(|time| time <= unix)
-        });
-        self.at(anchored.unwrap_or(0))
+        let log = self.state.log.iter().enumerate();
+        let anchors = log.filter(|(_, entry)| entry.kind == Kind::Time);
+        let proven = anchors.filter_map(|(index, entry)| Some((index, entry.time.unix()?)));
+        let by_then = proven.take_while(|(_, time)| *time <= unix);
+        self.at(by_then.last().map_or(0, |(index, _)| index))
     }
 
     fn at(&self, index: usize) -> Result<State, Refusal> {
