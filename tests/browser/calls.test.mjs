@@ -3,8 +3,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setUp, short, unknown } from '../support/page.mjs'
+import { apart } from '../support/vectors.mjs'
 
-const here = setUp()
+const { id: instanceId, instance, model } = apart('list/four-updates')
+const here = setUp({ short, instance, model })
 const { withPage } = here
 
 test('a document from a CAR is verified, kept, listed, exported and forgotten', () =>
@@ -181,4 +183,24 @@ test('document and status events tell of an import until the listener is taken a
     assert.deepEqual(seen.events, [{ id: short.id, tip: short.log[1] }])
     assert.equal(seen.more, 0)
     assert.deepEqual([seen.documents, seen.online, seen.same], [1, false, 1])
+  }))
+
+test('an instance waits for its model, which arrives later', () =>
+  withPage(async (page) => {
+    const seen = await page.evaluate(async (id) => {
+      const node = await ostrakon.createNode()
+      let waits = true
+      const importing = node.importCar(await car('/cars/instance')).finally(() => (waits = false))
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      const waited = waits
+      const [model] = await node.importCar(await car('/cars/model'))
+      const ids = await importing
+      const { type, content, log, metadata } = await node.load(id)
+      await node.stop()
+      return { waited, ids, type, events: log.length, content, model: metadata.model === model, unique: typeof metadata.unique }
+    }, instanceId)
+    assert.deepEqual(seen.ids, [instanceId])
+    assert.ok(seen.waited)
+    assert.deepEqual([seen.type, seen.events, seen.model, seen.unique], ['MID', 5, true, 'string'])
+    assert.equal(seen.content.text, 'hello open')
   }))

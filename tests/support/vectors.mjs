@@ -18,6 +18,22 @@ export function documentOf(name, file = 'doc-chains') {
 }
 
 /**
+ * An instance of a model, by its case in model-instance.json, and its model: two CARs, neither with a block of the other.
+ */
+export function apart(name) {
+  const { streamId, tips, blocks, expected } = (files['model-instance'] ??= read('model-instance')).cases.find((one) => one.name === name)
+  const events = expected.lenient.state.log.map(({ cid }) => cid)
+  const signed = events.map((cid) => Buffer.from(blocks[cid], 'base64'))
+  const own = ([cid]) => events.includes(cid) || signed.some((event) => event.includes(cidBytes(cid)))
+  const others = Object.entries(blocks).filter((block) => !own(block))
+  return {
+    id: streamId,
+    instance: { car: () => car(tips, Object.fromEntries(Object.entries(blocks).filter(own))) },
+    model: { car: () => car([others.find(([cid]) => cid.startsWith('bagc'))[0]], Object.fromEntries(others)) },
+  }
+}
+
+/**
  * What a real node of a chain answered, as a function of method and params; `change` may falsify a result. A question that
  * was not recorded has the answer `null`, as of a node that knows no such thing.
  */
