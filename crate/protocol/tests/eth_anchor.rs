@@ -5,11 +5,12 @@ mod common;
 use std::sync::Arc;
 
 use ostrakon_protocol::anchor::rpc::{Inquiry, Report, RpcError, chain_number, check_chain};
-use ostrakon_protocol::anchor::transaction::{Input, transaction_hash};
-use ostrakon_protocol::anchor::{Chains, Proof, rpc::Question};
+use ostrakon_protocol::anchor::transaction::{CONTRACT, Input, transaction_hash};
+use ostrakon_protocol::anchor::{Address, Chains, Proof, Transaction, rpc::Question};
 use ostrakon_protocol::document::{hear_all, load_commit};
 use ostrakon_protocol::{
-    AnchorAnswer, Anchors, Cid, CommitId, Document, Refusal, StreamId, TimeStatus, World,
+    AnchorAnswer, Anchors, Block, Cid, CommitId, Document, Ipld, Refusal, StreamId, TimeStatus,
+    World, cbor, event,
 };
 use serde_json::{Value, json};
 
@@ -349,4 +350,88 @@ fn a_response_is_read_by_its_id_and_an_error_says_what_the_node_says() {
     assert_eq!(result("<html>").unwrap_err().code(), "rpc-not-rpc");
     let long = vec![b' '; ostrakon_protocol::anchor::rpc::MAX_RPC_ANSWER_BYTES + 1];
     assert_eq!(question.result(3, &long).unwrap_err().code(), "rpc-not-rpc");
+}
+
+const DIGEST: [u8; 32] = [0xab; 32];
+
+/// The DAG-CBOR root with [`DIGEST`], and a proof of it.
+fn proof(chain: &str, tx_type: Option<&str>) -> Proof {
+    let root = Cid::try_from([&[1, 0x71, 0x12, 32], &DIGEST[..]].concat()).unwrap();
+    let text = |text: &str| Ipld::String(text.to_owned());
+    let mut fields = event::Map::from([
+        ("root".to_owned(), Ipld::Link(root)),
+        ("txHash".to_owned(), Ipld::Link(root)),
+        ("chainId".to_owned(), text(chain)),
+    ]);
+    fields.extend(tx_type.map(|tx_type| ("txType".to_owned(), text(tx_type))));
+    let block = Block::dag_cbor(cbor::encode(&Ipld::Map(fields)).unwrap()).unwrap();
+    Proof::read(&block).unwrap()
+}
+
+/// The refusal of a transaction of this block, to the contract or not.
+fn judged(proof: &Proof, block: u64, to: Option<Address>, input: &[u8]) -> Option<&'static str> {
+    let transaction = Transaction {
+        block,
+        time: 1,
+        to,
+        input: Input::new(input),
+    };
+    transaction.proves(proof).err().map(|error| error.code())
+}
+
+#[test]
+fn the_raw_form_is_one_digit_of_any_kind_and_the_bytes_of_the_root_and_nothing_else() {
+    let raw = proof("eip155:1", None);
+    let cid = raw.root.to_bytes();
+    let with = |first: &[u8], last: &[u8]| [first, &cid, last].concat();
+    for (input, expected) in [
+        (with(&[0x0f], &[]), None),
+        (with(&[0x00], &[]), None),
+        (with(&[0x0a], &[]), None),
+        (with(&[0xff], &[]), Some("anchor-not-in-transaction")),
+        (with(&[], &[]), Some("anchor-not-in-transaction")),
+        (with(&[0x0f], &[0]), Some("anchor-not-in-transaction")),
+        (
+            with(&[0x0f], &[0; 1 << 20]),
+            Some("anchor-not-in-transaction"),
+        ),
+        (Vec::new(), Some("anchor-not-in-transaction")),
+    ] {
+        assert_eq!(judged(&raw, 16_688_195, None, &input), expected);
+    }
+    assert_eq!(
+        judged(&raw, 16_688_196, Some(CONTRACT), &with(&[0x0f], &[])),
+        Some("anchor-raw-too-late")
+    );
+}
+
+#[test]
+fn the_contract_form_ignores_what_follows_and_must_go_to_the_contract_after_the_threshold() {
+    let call = [&[0x97, 0xad, 0x09, 0xeb], &DIGEST[..]].concat();
+    let long = [&call[..], &vec![1; 1 << 20]].concat();
+    let form = Some("f(bytes32)");
+    let mainnet = proof("eip155:1", form);
+    for input in [&call, &long] {
+        assert_eq!(judged(&mainnet, 16_688_195, None, input), None);
+        assert_eq!(judged(&mainnet, 16_688_196, Some(CONTRACT), input), None);
+        for elsewhere in [None, Some(Address([1; 20]))] {
+            let refused = judged(&mainnet, 16_688_196, elsewhere, input);
+            assert_eq!(refused, Some("anchor-wrong-contract"));
+        }
+    }
+    // A chain without a threshold has it behind it.
+    let rinkeby = proof("eip155:4", form);
+    assert_eq!(judged(&rinkeby, 0, Some(CONTRACT), &call), None);
+    assert_eq!(
+        judged(&rinkeby, 0, None, &call),
+        Some("anchor-wrong-contract")
+    );
+    // The proof says which form is read, and the form's own name says nothing of its selector.
+    let unnamed = judged(&proof("eip155:1", Some("raw")), 1, None, &call);
+    assert_eq!(unnamed, Some("anchor-not-in-transaction"));
+    let other = [&[0xd7, 0xda, 0x97, 0x3a], &DIGEST[..]].concat();
+    assert_eq!(
+        judged(&mainnet, 1, None, &other),
+        Some("anchor-not-in-transaction")
+    );
 }
