@@ -102,9 +102,7 @@ pub(super) fn unique(
     for item in items {
         spend(weight(item))?;
     }
-    let mut sorted = items.to_vec();
-    sorted.sort_by(|a, b| order(a, b));
-    Ok(sorted.is_sorted_by(|a, b| order(a, b).is_lt()))
+    Ok(all_differ(&mut items.to_vec()))
 }
 
 /// How much work comparing a value is.
@@ -132,8 +130,12 @@ fn order(a: &Value, b: &Value) -> Ordering {
             pairs.fold(Ordering::Equal, Ordering::then)
         }),
         (Value::Object(a), Value::Object(b)) => {
-            let sorted =
-                |map: &'_ Map<String, Value>| map.keys().cloned().collect::<BTreeSet<String>>();
+            let sorted = |map: &Map<String, Value>| {
+                // One by one: collecting a set brings a sorting algorithm along.
+                let mut keys = BTreeSet::new();
+                keys.extend(map.keys().cloned());
+                keys
+            };
             let keys = sorted(a);
             keys.cmp(&sorted(b)).then_with(|| {
                 let pairs = keys
@@ -168,6 +170,10 @@ pub(super) fn unique_plain(items: &mut Vec<&Value>, several_types: bool) -> bool
     if !several_types {
         items.retain(|item| item.as_str() != Some("__proto__"));
     }
-    items.sort_by(|a, b| order(a, b));
+    all_differ(items)
+}
+
+fn all_differ(items: &mut [&Value]) -> bool {
+    items.sort_unstable_by(|a, b| order(a, b));
     items.is_sorted_by(|a, b| order(a, b).is_lt())
 }

@@ -100,7 +100,8 @@ impl<'a> Compiler<'a> {
         for pattern in names(it, "patternProperties") {
             patterns.push(self.pattern(pattern)?);
         }
-        let properties = names(it, "properties").map(str::to_owned).collect();
+        let mut properties = BTreeSet::new();
+        properties.extend(names(it, "properties").map(str::to_owned));
         let schema = self.verdict(it, schema, To::Part)?;
         steps.push(Step::Additional {
             properties,
@@ -135,7 +136,8 @@ impl<'a> Compiler<'a> {
         let Some(properties) = object(it, "properties")? else {
             return Ok(());
         };
-        let all: BTreeSet<String> = names(it, "properties").map(str::to_owned).collect();
+        let mut all = BTreeSet::new();
+        all.extend(names(it, "properties").map(str::to_owned));
         for key in names(it, "properties") {
             self.define(it, key);
         }
