@@ -1,5 +1,6 @@
 //! Several nodes' machines under one virtual clock, without I/O: messages and blocks are lost, doubled, reordered and
-//! corrupted, stores refuse and lose, nodes crash and come back, and someone lies. Each seed is one history.
+//! corrupted, stores refuse and lose, nodes crash and come back, and someone lies. Half of the documents name others,
+//! which come late, in any order or never. Each seed is one history.
 
 mod common;
 
@@ -11,19 +12,24 @@ use futures::FutureExt;
 use libp2p::PeerId;
 use libp2p::identity::Keypair;
 use ostrakon_node::View;
-use ostrakon_node::documents::{CallId, Documents, MAX_OPEN, Now, Output, Reply};
+use ostrakon_node::chains::Answers;
+use ostrakon_node::documents::{CallId, Documents, MAX_OPEN, MAX_WAITING, Now, Output, Reply};
 use ostrakon_node::store::{Change, Memory, Store, StoreError};
 use ostrakon_protocol::World;
 use ostrakon_protocol::anchor::Unasked;
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::document::hear_all;
-use ostrakon_protocol::{Cid, DocumentRef, StreamId};
+use ostrakon_protocol::{Cid, CommitId, DocumentRef, StreamId, StreamType};
 
-use common::{Author, forge};
+use common::{Author, forge, types};
 
 const SEEDS: u64 = 200;
 const NODES: usize = 4;
-const AUTHORS: usize = 2;
+/// Documents that all nodes follow: tiles, then as many that name others.
+const AUTHORS: usize = 4;
+const TILES: usize = 2;
+/// Tiles that nobody follows, and one node wrote.
+const OTHERS: usize = 2;
 /// How long everything goes wrong.
 const STORM: Duration = Duration::from_secs(20);
 /// How long it takes at most until all agree once nothing goes wrong any more: a few of the longest pauses.
@@ -39,11 +45,14 @@ fn whatever_goes_wrong_nothing_false_is_shown_and_all_agree_in_the_end() {
         .ok()
         .map(|seed| seed.parse().expect("SEED is a number"));
     let seeds = one.map_or(0..SEEDS, |seed| seed..seed + 1);
+    let mut waited = 0;
     for seed in seeds {
         // Shown only if it goes wrong.
         println!("SEED={seed}");
-        Simulation::new(seed).run();
+        waited += u64::from(Simulation::new(seed).run());
     }
+    println!("something waited for another document in {waited} histories");
+    assert!(one.is_some() || waited > SEEDS / 2);
 }
 
 /// Not random: the same for each seed.
@@ -123,6 +132,8 @@ struct Simulation {
     calls: CallId,
     nodes: Vec<SimNode>,
     authors: Vec<Author>,
+    /// Those of documents that nobody follows.
+    others: Vec<Author>,
     written: i128,
     /// Every event a controller signed.
     valid: HashSet<Cid>,
@@ -137,13 +148,19 @@ struct Simulation {
     /// Where something is being forgotten: only in one place at a time.
     forgetting: Option<(usize, CallId)>,
     peers: Vec<PeerId>,
+    waited: bool,
 }
 
 impl Simulation {
     fn new(seed: u64) -> Simulation {
-        let authors: Vec<Author> = (0..AUTHORS).map(|n| Author::new(n as u8 + 1)).collect();
+        let others = (0..OTHERS).map(|n| Author::new(n as u8 + 100)).collect();
+        let author = |n: usize| match n < TILES {
+            true => Author::new(n as u8 + 1),
+            false => Author::referring(n as u8 + 1, &[]),
+        };
+        let authors: Vec<Author> = (0..AUTHORS).map(author).collect();
         let node = || SimNode {
-            documents: Documents::default(),
+            documents: Documents::new(types(), Answers::default()),
             disk: Memory::default(),
             online: false,
             life: 0,
@@ -163,6 +180,7 @@ impl Simulation {
             nodes: (0..NODES).map(|_| node()).collect(),
             valid: authors.iter().map(|author| author.tip).collect(),
             authors,
+            others,
             written: 0,
             accepted: BTreeMap::new(),
             submitted: BTreeMap::new(),
@@ -171,14 +189,30 @@ impl Simulation {
             damaged: false,
             forgetting: None,
             peers: (0..=NODES).map(peer).collect(),
+            waited: false,
         }
     }
 
-    fn run(mut self) {
+    /// Whether anything waited for another document.
+    fn run(mut self) -> bool {
         self.storm = false;
         for at in 0..AUTHORS {
             let home = self.chance.below(NODES);
             self.submit(home, at, self.authors[at].tip);
+        }
+        for at in 0..OTHERS {
+            self.valid.insert(self.others[at].tip);
+            for n in 1..5 {
+                self.others[at].write(n);
+                self.valid.insert(self.others[at].tip);
+            }
+            let (home, id, now) = (self.chance.below(NODES), self.next_call(), self.clock());
+            let author = &self.others[at];
+            let blocks = Arc::new(author.blocks.clone().into_iter().collect());
+            self.nodes[home]
+                .documents
+                .submit(id, author.stream, vec![author.tip], blocks, now);
+            self.drain(home);
         }
         for node in 0..NODES {
             self.come_online(node);
@@ -213,6 +247,7 @@ impl Simulation {
         let after: Vec<_> = (0..NODES).map(|node| self.tips(node)).collect();
         // A disk that lost a part of a better branch may get it back.
         assert!(self.damaged || before == after);
+        self.waited
     }
 
     fn clock(&self) -> Now {
@@ -234,6 +269,13 @@ impl Simulation {
 
     fn agree(&self) {
         let all: Vec<_> = (0..NODES).map(|node| self.tips(node)).collect();
+        for node in &self.nodes {
+            assert_eq!(
+                node.documents.waiting_count(),
+                (0, 0),
+                "nothing waits for ever"
+            );
+        }
         for tips in &all {
             assert_eq!(tips, &all[0], "all hold the same");
             assert!(tips.iter().all(Option::is_some), "and hold something");
@@ -242,11 +284,18 @@ impl Simulation {
             return;
         }
         // No disk lost anything, so it is what one gets who hears of all that was accepted.
-        let world = World::new(1_750_000_000, &Unasked);
+        let types = types();
+        let world = World {
+            types: &types,
+            ..World::new(1_750_000_000, &Unasked)
+        };
+        let all_authors = self.authors.iter().chain(&self.others);
+        let blocks: BTreeMap<Cid, Block> = all_authors
+            .flat_map(|author| author.blocks.clone())
+            .collect();
         for (author, tip) in self.authors.iter().zip(&all[0]) {
             let tips = &self.accepted[&author.stream];
-            let (best, refused) =
-                hear_all(&author.stream, tips, &author.blocks, &world).expect("valid");
+            let (best, refused) = hear_all(&author.stream, tips, &blocks, &world).expect("valid");
             assert_eq!((Some(*best.tip()), refused.len()), (*tip, 0));
         }
     }
@@ -368,6 +417,9 @@ impl Simulation {
     fn drain(&mut self, at: usize) {
         while let Some(output) = self.nodes[at].documents.poll() {
             assert!(self.nodes[at].documents.open_count() <= MAX_OPEN);
+            let (waiting, _) = self.nodes[at].documents.waiting_count();
+            assert!(waiting <= MAX_WAITING);
+            self.waited |= waiting > 0;
             let soon = self.chance.millis(1..30);
             match output {
                 Output::Reply(id, reply) => self.replied(at, id, reply),
@@ -491,6 +543,7 @@ impl Simulation {
                     "commit-not-found",
                     "forgotten",
                     "incomplete",
+                    "needs-document",
                     "busy"
                 ]
                 .contains(&error.code()),
@@ -515,6 +568,14 @@ impl Simulation {
             .expect("at once")
             .expect("readable");
         let record = record.expect("kept before it is shown");
+        for need in &record.needs {
+            let kept = self.nodes[at].disk.record(need).now_or_never();
+            let kept = kept.expect("at once").expect("readable");
+            assert!(
+                self.damaged || kept.is_some(),
+                "what it needs is kept as well"
+            );
+        }
         assert!(self.damaged || record.tips.contains(document.tip()));
     }
 
@@ -546,10 +607,38 @@ impl Simulation {
             return;
         };
         self.written += 1;
-        let blocks = self.authors[author].write_after(*view.document.tip(), self.written);
+        let prev = *view.document.tip();
+        let blocks = match author >= TILES && self.chance.percent(50) {
+            true => {
+                let needs = self.name_others();
+                self.authors[author].refer_after(prev, &needs)
+            }
+            false => self.authors[author].write_after(prev, self.written),
+        };
         let tip = *blocks.last().expect("an event").cid();
         self.valid.insert(tip);
         self.submit(at, author, tip);
+    }
+
+    /// Other documents, as they are or were at some event.
+    fn name_others(&mut self) -> Vec<DocumentRef> {
+        let count = 1 + self.chance.below(2);
+        let mut named = Vec::new();
+        for _ in 0..count {
+            let tiles = self.authors[..TILES].iter().chain(&self.others);
+            let at = self.chance.below(TILES + OTHERS);
+            let author = tiles.clone().nth(at).expect("there is one");
+            let (stream, init) = (author.stream, *author.stream.init());
+            // What a disk lost cannot be had again, so then only what all hold is named.
+            let events = author.blocks.keys().filter(|cid| self.valid.contains(cid));
+            let events: Vec<Cid> = match self.lossy {
+                true => vec![init],
+                false => events.copied().chain([init, author.tip]).collect(),
+            };
+            let commit = events[self.chance.below(events.len())];
+            named.push(DocumentRef::Commit(CommitId::new(stream, commit)));
+        }
+        named
     }
 
     fn submit(&mut self, at: usize, author: usize, tip: Cid) {
@@ -629,6 +718,9 @@ impl Simulation {
             .into_iter()
             .collect();
         let prev = known[self.chance.below(known.len())];
+        if author >= TILES && self.chance.percent(40) {
+            return self.name_nothing(author);
+        }
         let lie = forge(&stream, prev, self.chance.next() as i128);
         let tip = match self.chance.below(4) {
             0 => *Author::new(self.chance.below(200) as u8).stream.init(),
@@ -659,10 +751,33 @@ impl Simulation {
         }
     }
 
+    /// A controller names what does not exist, after an event of its own.
+    fn name_nothing(&mut self, author: usize) {
+        let own = self.authors[author].blocks.keys();
+        let own: Vec<Cid> = own
+            .filter(|cid| self.valid.contains(cid))
+            .copied()
+            .collect();
+        let prev = own[self.chance.below(own.len())];
+        let nowhere = *forge(
+            &self.authors[author].stream,
+            prev,
+            self.chance.next() as i128,
+        )[1]
+        .cid();
+        let nothing = CommitId::new(StreamId::new(StreamType::TILE, nowhere), nowhere);
+        let blocks = self.authors[author].refer_after(prev, &[DocumentRef::Commit(nothing)]);
+        let tip = *blocks.last().expect("an event").cid();
+        self.lies
+            .extend(blocks.into_iter().map(|block| (*block.cid(), block)));
+        let stream = self.authors[author].stream;
+        self.say(NODES, Speech::Update(stream, tip));
+    }
+
     fn crash(&mut self, at: usize) {
         self.forgetting = self.forgetting.filter(|(node, _)| *node != at);
         let node = &mut self.nodes[at];
-        node.documents = Documents::default();
+        node.documents = Documents::new(types(), Answers::default());
         node.life += 1;
         node.wanted.clear();
         node.turn = false;

@@ -13,6 +13,7 @@
 
 mod fetch;
 mod remembered;
+mod want;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub use fetch::Arrived;
 pub(crate) use fetch::provide;
 use fetch::{Fetch, Progress};
 pub(crate) use remembered::Remembered;
+use want::{Hint, Want};
 
 /// Tips walked at once.
 pub const MAX_FETCHES: usize = 32;
@@ -110,48 +112,6 @@ pub enum Verdict {
 
 /// One fetch: of this document, this tip.
 type Key = (StreamId, Cid);
-
-#[derive(Default)]
-struct Want {
-    held: Option<Arc<Document>>,
-    tips: VecDeque<Hint>,
-    /// Questions since something changed: decides the pause.
-    asks: u32,
-    /// When to ask again; nothing while nobody listens.
-    ask_at: Option<Duration>,
-    /// Whether anyone offered a tip.
-    offered: bool,
-    /// Whether only certain versions matter: nobody is asked for tips, and none is heard.
-    quiet: bool,
-}
-
-struct Hint {
-    tip: Cid,
-    providers: Vec<PeerId>,
-}
-
-impl Want {
-    fn ask(&mut self, at: Duration) {
-        self.ask_at = (!self.quiet).then_some(at);
-    }
-
-    fn queue(&mut self, tip: Cid, peers: &[PeerId]) {
-        let mut providers = Vec::new();
-        provide(&mut providers, peers);
-        let Some(first) = peers.first() else {
-            // What the disk lost: bounded by what a record holds.
-            return self.tips.push_front(Hint { tip, providers });
-        };
-        let theirs = |hint: &Hint| hint.providers.first() == Some(first);
-        if self.tips.iter().filter(|hint| theirs(hint)).count() >= MAX_TIPS_PER_PEER {
-            let oldest = self.tips.iter().position(theirs);
-            oldest.and_then(|at| self.tips.remove(at));
-        }
-        if self.tips.len() < MAX_TIPS {
-            self.tips.push_back(Hint { tip, providers });
-        }
-    }
-}
 
 /// See the module.
 pub struct Sync {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use ostrakon_protocol::doctype::{Around, DocumentType, Written};
 use ostrakon_protocol::event::{Data, Init};
-use ostrakon_protocol::{Block, DocumentRef, Ipld, Reason, State, StreamId, StreamType, Types};
+use ostrakon_protocol::{
+    Block, Cid, DocumentRef, Ipld, Reason, State, StreamId, StreamType, Types,
+};
 
 use super::{Author, replace};
 
@@ -67,10 +69,16 @@ impl Author {
 
     /// Names others from now on, and moves the tip.
     pub fn refer(&mut self, needs: &[DocumentRef]) -> Vec<Block> {
-        let blocks = replace(&self.signer, &self.stream, self.tip, "/needs", list(needs));
+        let blocks = self.refer_after(self.tip, needs);
+        self.tip = *blocks.last().expect("an event").cid();
+        blocks
+    }
+
+    /// Names others in an event after any other.
+    pub fn refer_after(&mut self, prev: Cid, needs: &[DocumentRef]) -> Vec<Block> {
+        let blocks = replace(&self.signer, &self.stream, prev, "/needs", list(needs));
         self.blocks
             .extend(blocks.iter().map(|block| (*block.cid(), block.clone())));
-        self.tip = *blocks.last().expect("an event").cid();
         blocks
     }
 }
