@@ -12,7 +12,7 @@ use ostrakon_protocol::document::hear_all;
 use ostrakon_protocol::{Block, Cid, CommitId, DocumentRef, Unasked, World, car};
 
 use common::nodes::{LONG, content, n, run, start, start_empty, until};
-use common::{Author, instances, tiles};
+use common::{Author, blocks, file, instances, tiles, vector};
 
 #[test]
 fn a_document_comes_from_a_peer_and_is_the_one_js_ceramic_has() {
@@ -354,6 +354,34 @@ fn an_instance_brings_its_model_and_its_archive_stands_alone() {
         );
         assert!(server.status().await.documents > 4);
         assert!(reader.documents().await.unwrap().len() > 4);
+    });
+}
+
+#[test]
+fn a_document_of_a_3id_comes_with_the_3id_and_is_there_offline() {
+    run(async {
+        let three_ids = file("three-id");
+        let mut cases = three_ids["cases"].as_array().unwrap().iter();
+        // Of a 3ID that was never anchored: no chain need be asked.
+        let case = cases.find(|case| case["name"] == "inInit-K1-newest-unanchored");
+        let case = case.unwrap();
+        let world = &three_ids["worlds"][case["world"].as_u64().unwrap() as usize];
+        let vector = vector(case);
+        let all = [vector.blocks, blocks(&world["blocks"])].concat();
+        let disk = Memory::default();
+        let writer = start(disk.clone(), &[]).await;
+        let archive = car::write(&[vector.tip], &all);
+        writer.node.import_car(&archive).await.unwrap();
+        let document = DocumentRef::Stream(vector.stream);
+        writer.node.stop().await;
+        let again = start(disk, &[]).await;
+        let view = again.node.load(&document, Duration::ZERO).await.unwrap();
+        assert_eq!(view.document.tip(), &vector.tip);
+        assert!(!view.record.needs.is_empty());
+        // Over the network.
+        let reader = start_empty(&[&again]).await;
+        let view = reader.node.load(&document, LONG).await.unwrap();
+        assert_eq!(view.document.tip(), &vector.tip);
     });
 }
 

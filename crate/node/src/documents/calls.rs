@@ -7,7 +7,8 @@ use cid::Cid;
 use ostrakon_protocol::id::{CommitId, DocumentRef, StreamId};
 use ostrakon_protocol::refusal::Refusal;
 
-use super::open::Open;
+use super::needs::MAX_NEED_DEPTH;
+use super::open::{Doing, Job};
 use super::{CallId, Documents, Now, Output, Reply, View};
 use crate::error::NodeError;
 use crate::sync::{Failure, Verdict};
@@ -66,9 +67,18 @@ impl Documents {
         self.outputs.push_back(output);
     }
 
-    /// Whether a call waits for the disk, which a deadline is not meant for.
+    /// Whether a call waits for the disk, which a deadline is not meant for; be it for what the disk has of another document.
     pub(super) fn is_opening(&self, call: &Call) -> bool {
-        self.open.get(&call.stream).is_some_and(Open::is_opening)
+        let mut stream = call.stream;
+        for _ in 0..MAX_NEED_DEPTH {
+            match self.open.get(&stream).map(|open| (&open.doing, open.lacks)) {
+                Some((Doing::Lacking, Some(wanted))) => stream = *wanted.stream_id(),
+                Some((Doing::Opening, _)) => return true,
+                Some((Doing::Judging(trial), _)) => return matches!(trial.job, Job::Restore(..)),
+                _ => return false,
+            }
+        }
+        false
     }
 
     /// Whether someone here loads or follows a document.

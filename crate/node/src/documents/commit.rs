@@ -117,6 +117,9 @@ impl Documents {
                 if news || (differs && view.record.asked) {
                     self.outputs.push_back(Output::Changed(view.clone()));
                 }
+                if moved {
+                    self.renew(&stream);
+                }
                 match cause {
                     Cause::Submit(call) => {
                         if moved {

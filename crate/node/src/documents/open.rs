@@ -49,15 +49,6 @@ impl Open {
             _ => self.view.as_ref().map(|view| &view.record),
         }
     }
-
-    /// Whether it is not known yet what the disk has of it.
-    pub(super) fn is_opening(&self) -> bool {
-        match &self.doing {
-            Doing::Opening => true,
-            Doing::Judging(trial) => matches!(trial.job, Job::Restore(..)),
-            _ => false,
-        }
-    }
 }
 
 #[derive(Default)]

@@ -75,6 +75,27 @@ impl Documents {
         }
     }
 
+    /// A document by whose newest form others were judged has a newer one: these are judged anew, and what was refused of
+    /// them may be heard again.
+    pub(super) fn renew(&mut self, stream: &StreamId) {
+        let held = self.view(stream).map(|view| view.document.clone());
+        let newest = DocumentRef::Stream(*stream);
+        let Some(document) = held.filter(|_| self.knowledge.library.has(&newest)) else {
+            return;
+        };
+        self.knowledge.library.admit(document, true);
+        for (id, open) in &mut self.open {
+            let view = open.view.as_ref();
+            if view.is_some_and(|view| view.record.needs.contains(stream)) {
+                self.sync.reconsider_all(id);
+                if !open.jobs.iter().any(|job| matches!(job, Job::Recheck)) {
+                    open.jobs.push_back(Job::Recheck);
+                    self.ready.push_back(*id);
+                }
+            }
+        }
+    }
+
     fn resume(&mut self, waiting: Waiting) {
         if let Some(open) = self.open.get_mut(&waiting.stream) {
             if matches!(open.doing, Doing::Lacking) {

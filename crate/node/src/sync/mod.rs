@@ -182,6 +182,11 @@ impl Sync {
         self.start(now);
     }
 
+    /// Forgets that tips of a document were refused.
+    pub fn reconsider_all(&mut self, stream: &StreamId) {
+        self.refused.forget(|(of, _), _| of == stream);
+    }
+
     /// Forgets that a tip was refused.
     pub fn reconsider(&mut self, stream: &StreamId, tip: &Cid) {
         self.refused.remove(&(*stream, *tip));

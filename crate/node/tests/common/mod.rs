@@ -49,20 +49,20 @@ pub fn file(name: &str) -> Value {
     serde_json::from_slice(&bytes).unwrap()
 }
 
-pub fn vector(case: &Value) -> Vector {
+/// The blocks of a vector.
+pub fn blocks(map: &Value) -> Vec<Block> {
     let block = |(cid, bytes): (&String, &Value)| {
         let bytes = BASE64.decode(bytes.as_str().unwrap().as_bytes()).unwrap();
         Block::verify(cid.parse().unwrap(), bytes).unwrap()
     };
+    map.as_object().unwrap().iter().map(block).collect()
+}
+
+pub fn vector(case: &Value) -> Vector {
     Vector {
         stream: case["streamId"].as_str().unwrap().parse().unwrap(),
         tip: case["tips"][0].as_str().unwrap().parse().unwrap(),
-        blocks: case["blocks"]
-            .as_object()
-            .unwrap()
-            .iter()
-            .map(block)
-            .collect(),
+        blocks: blocks(&case["blocks"]),
         state: case["expected"]["strict"][0]["state"].clone(),
     }
 }
