@@ -70,7 +70,7 @@ export interface Node extends AsyncDisposable {
   readonly documents: {
     /** What is kept on disk; what is kept only because others rest on it, such as their model, is not listed. */
     list(options?: CallOptions): Promise<DocumentSummary[]>
-    /** Deletes a document from disk and stops following it. */
+    /** Stops following a document and deletes it from disk, as soon as no other that is kept rests on it. */
     forget(id: string, options?: CallOptions): Promise<void>
   }
   readonly chains: {
@@ -82,9 +82,9 @@ export interface Node extends AsyncDisposable {
      */
     useWallet(provider: Eip1193Provider): () => void
   }
-  /** Verifies and keeps the documents of a CARv1 file; resolves to their ids. */
+  /** Verifies and keeps the documents of a CARv1 file, with those they rest on; resolves to their ids. */
   importCar(bytes: Uint8Array | ArrayBuffer | Blob, options?: CallOptions): Promise<string[]>
-  /** All that is kept of a document, as a CARv1 file. */
+  /** All that is kept of a document, and of those it rests on, as a CARv1 file that can be verified by itself. */
   exportCar(id: string, options?: CallOptions): Promise<Uint8Array>
   /** Calls `listener` at every such event; returns a function that ends this. */
   on<Type extends keyof NodeEvents>(type: Type, listener: (event: NodeEvents[Type]) => void): () => void

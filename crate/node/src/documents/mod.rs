@@ -15,6 +15,7 @@ mod commit;
 mod forget;
 mod judge;
 mod needs;
+mod news;
 mod open;
 mod strangers;
 mod trial;
@@ -34,7 +35,7 @@ use ostrakon_protocol::id::{DocumentRef, StreamId};
 use crate::chains::{Answers, Doubt, Key};
 use crate::error::NodeError;
 use crate::store::{Change, Record, StoreError, Stored};
-use crate::sync::{self, Sync};
+use crate::sync::Sync;
 use anchors::Asked;
 pub use anchors::{MAX_ASKED, MAX_ASKED_PER_DOCUMENT};
 use calls::{Call, Kind};
@@ -298,76 +299,6 @@ impl Documents {
     }
 }
 
-/// What happens on the network.
-impl Documents {
-    /// Whether anyone is connected.
-    pub fn set_online(&mut self, online: bool) {
-        self.online = online;
-    }
-
-    /// A peer reads the topic from now on.
-    pub fn listens(&mut self, peer: PeerId, now: Now) {
-        self.sync.listens(peer, now.ticks);
-        self.needs.hurry(now.ticks);
-        self.start_round(now);
-        self.tick(now);
-    }
-
-    /// A peer is gone.
-    pub fn leaves(&mut self, peer: &PeerId) {
-        self.sync.leaves(peer);
-    }
-
-    /// Someone announced a tip; who likely has its blocks comes first in `providers`.
-    pub fn announced(&mut self, stream: StreamId, tip: Cid, providers: &[PeerId], now: Now) {
-        match self.open.get_mut(&stream) {
-            Some(open) if matches!(open.doing, Doing::Opening) => {
-                if open.hints.len() < MAX_HINTS {
-                    open.hints.push((tip, providers.to_vec()));
-                }
-            }
-            Some(_) => {
-                self.sync.hear(&stream, tip, providers, now.ticks);
-                if !self.sync.is_busy(&stream) {
-                    self.hears(&stream);
-                }
-            }
-            None => self.look_up(stream, Some((tip, providers.to_vec()))),
-        }
-        self.pump(now);
-    }
-
-    /// Someone answered a question; nobody's answer if it was not asked.
-    pub fn answered(&mut self, stream: StreamId, tip: Cid, providers: &[PeerId], now: Now) {
-        if self.sync.was_asked(&stream, now.ticks) {
-            self.announced(stream, tip, providers, now);
-        }
-    }
-
-    /// Someone asks who holds a document.
-    pub fn asked(&mut self, stream: StreamId, now: Now) {
-        self.strangers.ask(stream, now.ticks);
-        self.answer_strangers(now);
-    }
-
-    /// A question could not be published.
-    pub fn not_asked(&mut self, stream: &StreamId, now: Now) {
-        self.sync.not_asked(stream, now.ticks);
-    }
-
-    /// A block arrived that was asked for.
-    pub fn block(&mut self, block: &Block, from: PeerId, now: Now) {
-        self.sync.block(block, from, now.ticks);
-        self.pump(now);
-    }
-
-    /// Nobody has this block.
-    pub fn missing(&mut self, cid: &Cid, now: Now) {
-        self.sync.missing(cid, now.ticks);
-        self.pump(now);
-    }
-}
-
 /// What the store answers.
 impl Documents {
     /// To [`Output::Open`].
@@ -501,7 +432,7 @@ impl Documents {
         self.open.len()
     }
 
-    fn pump(&mut self, now: Now) {
+    pub(super) fn pump(&mut self, now: Now) {
         loop {
             if let Some(output) = self.sync.poll() {
                 self.pass_on(output, now);
@@ -510,33 +441,6 @@ impl Documents {
             } else {
                 return;
             }
-        }
-    }
-
-    fn pass_on(&mut self, output: sync::Output, now: Now) {
-        match output {
-            sync::Output::Query(stream) => self.outputs.push_back(Output::Query(stream)),
-            sync::Output::Get { cids, providers } => {
-                self.outputs.push_back(Output::Get(cids, providers))
-            }
-            sync::Output::Cancel(cid) => self.outputs.push_back(Output::Cancel(cid)),
-            sync::Output::Arrived(arrived) => {
-                let stream = arrived.stream;
-                match self.open.get_mut(&stream) {
-                    Some(open) if open.jobs.len() < MAX_JOBS => {
-                        open.jobs.push_back(Job::Arrived(arrived, 0))
-                    }
-                    _ => self
-                        .sync
-                        .judged(&stream, &arrived.tip, sync::Verdict::Later, now.ticks),
-                }
-                self.run(stream, now);
-            }
-            sync::Output::Failed {
-                stream,
-                tip,
-                failure,
-            } => self.tip_failed(stream, tip, failure, now),
         }
     }
 }
