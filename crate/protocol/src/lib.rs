@@ -38,6 +38,7 @@ pub mod document;
 mod encoding;
 pub mod event;
 pub mod id;
+mod javascript;
 pub mod jose;
 pub mod json;
 pub mod library;

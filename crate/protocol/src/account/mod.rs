@@ -22,6 +22,7 @@ use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
 use ipld_core::ipld::Ipld;
 
 use crate::event::Map;
+use crate::javascript;
 
 use id::AccountId;
 use number::Number;
@@ -177,7 +178,7 @@ fn verify_ed25519(key: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
 fn first_did(message: &str) -> Option<&str> {
     message.match_indices("did:").find_map(|(at, scheme)| {
         let (_, from) = message.split_at_checked(at)?;
-        let end = from.find(is_js_space).unwrap_or(from.len());
+        let end = from.find(javascript::is_space).unwrap_or(from.len());
         let (did, _) = from.split_at_checked(end)?;
         let (_, id) = did.split_at_checked(scheme.len())?;
         let mut inner = id.char_indices().skip(1);
@@ -185,11 +186,6 @@ fn first_did(message: &str) -> Option<&str> {
             .any(|(at, c)| c == ':' && at.saturating_add(1) < id.len())
             .then_some(did)
     })
-}
-
-/// What `\s` means in JavaScript.
-fn is_js_space(c: char) -> bool {
-    (c.is_whitespace() && c != '\u{85}') || c == '\u{feff}'
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use ipld_core::ipld::Ipld;
 
 use crate::StreamId;
 use crate::cbor::MAX_SAFE_INTEGER;
+use crate::javascript;
 use crate::state::truthy;
 
 /// Every JavaScript object seems to have these keys.
@@ -104,13 +105,7 @@ pub(crate) fn number(value: &Ipld) -> f64 {
         Ipld::Float(float) => *float,
         Ipld::Bool(bool) => f64::from(u8::from(*bool)),
         Ipld::Null => 0.0,
-        other => match text(other).trim() {
-            "" => 0.0,
-            text if text.bytes().all(|byte| b"0123456789.eE+-".contains(&byte)) => {
-                text.parse().unwrap_or(f64::NAN)
-            }
-            _ => f64::NAN,
-        },
+        other => javascript::number(&text(other)),
     }
 }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use ipld_core::ipld::Ipld;
 
 use super::PatchError;
+use crate::javascript;
 
 /// A `path` or `from`.
 pub(super) struct Pointer<'p> {
@@ -90,11 +91,9 @@ impl<'s> Slot<'s> {
         if !segment.bytes().all(|byte| byte.is_ascii_digit()) {
             return Self::Name(segment);
         }
-        let number: f64 = segment.parse().unwrap_or_default();
-        let wrapped = match number.is_finite() {
-            true => number % 4_294_967_296.0,
-            false => 0.0,
-        };
+        // A double from 2^85 on is a multiple of 2^32, so what does not fit need not be read.
+        let number: u128 = segment.parse().unwrap_or_default();
+        let wrapped = number as f64 % 4_294_967_296.0;
         Self::At(wrapped as u32 as i32)
     }
 
@@ -112,24 +111,12 @@ impl<'s> Slot<'s> {
         let start = match self {
             Self::End => return length,
             Self::At(index) => f64::from(index),
-            Self::Name(name) => to_number(name),
+            Self::Name(name) => javascript::number(name).trunc(),
         };
         let start = match start < 0.0 {
             true => (length as f64 + start).max(0.0),
             false => start,
         };
         (start as usize).min(length)
-    }
-}
-
-/// JavaScript's number of a decimal text, truncated; 0 for what is none.
-fn to_number(text: &str) -> f64 {
-    let text = text.trim();
-    let decimal = |byte: u8| byte.is_ascii_digit() || b"+-.eE".contains(&byte);
-    match text.strip_prefix(['+', '-']).unwrap_or(text) {
-        "Infinity" if text.starts_with('-') => f64::NEG_INFINITY,
-        "Infinity" => f64::INFINITY,
-        _ if text.bytes().all(decimal) => text.parse().unwrap_or(0.0_f64).trunc(),
-        _ => 0.0,
     }
 }
