@@ -28,7 +28,7 @@ function varint(bytes, at) {
 }
 
 /** The roots of an archive, and a loader of its blocks as js-ceramic's dispatcher is one: decode, then clone. */
-export function open(archive) {
+function open(archive) {
   let [length, at] = varint(archive, 0)
   const { roots } = dagCbor.decode(archive.subarray(at, at + length))
   at += length
@@ -56,9 +56,10 @@ const load = async (loader, states, stream, tip) => {
 }
 
 /** Milliseconds that one document takes, at the one root of the archive. */
-export async function chain({ roots, loader }, commit, events) {
+export async function chain(archive, commit, events) {
   const states = manipulator()
   const began = performance.now()
+  const { roots, loader } = open(archive)
   const state = await load(loader, states, CommitID.fromString(commit).baseID, roots[0])
   const took = performance.now() - began
   if (state.log.length !== events) throw new Error(`js-ceramic took ${state.log.length} events`)
@@ -66,9 +67,10 @@ export async function chain({ roots, loader }, commit, events) {
 }
 
 /** Milliseconds that all documents take whose init events are the roots. */
-export async function documents({ roots, loader }) {
+export async function documents(archive) {
   const states = manipulator()
   const began = performance.now()
+  const { roots, loader } = open(archive)
   for (const root of roots) await load(loader, states, new StreamID(0, root), root)
   return performance.now() - began
 }
