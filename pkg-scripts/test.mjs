@@ -51,7 +51,7 @@ const STEPS = [
   ['clippy native', () => cargo('clippy', '--workspace', '--all-targets', '--', '-D', 'warnings')],
   ['clippy wasm32', () => cargoForWasm('clippy', [...WASM_CRATES, '--', '-D', 'warnings'])],
   ['rustdoc', () => run('cargo', ['doc', '--workspace', '--no-deps'], { env: { RUSTDOCFLAGS: '-D warnings' } })],
-  ['native', () => cargo('test', '--workspace')],
+  ['native', () => cargo('test', '--workspace', '--', '--show-output')], // the counts of vectors compared are printed
   ['32-bit', () => cargo('test', '-p', 'ostrakon-protocol', '--target', NARROW)],
   ['build', () => buildWasm().then(buildJs).then(buildPeer)],
   ['wasm size', checkWasm],
