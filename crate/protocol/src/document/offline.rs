@@ -26,8 +26,8 @@ pub const MAX_RELATED_DEPTH: usize = 128;
 /// nowhere is at its init event.
 ///
 /// Other documents that judging it needs come from `world.library` or from the same blocks. Errors if not even the init
-/// event is there and valid. Whether it is may depend on what builds on it, an anchor in time, so a chain refused for its
-/// init event is heard again once another was taken.
+/// event is there and valid. What is valid may depend on what builds on it, an anchor in time, so a chain that was refused
+/// is heard again at the end.
 pub fn hear_all(
     stream: &StreamId,
     tips: &[Cid],
@@ -74,31 +74,32 @@ fn hear(
     mut document: Option<Document>,
 ) -> Result<(Document, Vec<Refusal>), Refusal> {
     let mut refusals = Vec::new();
-    let mut waiting = Vec::new();
-    let mut refused = None;
+    let mut waiting: Vec<(Chain, Refusal)> = Vec::new();
     for tip in tips {
-        match (walk(stream, tip, blocks, document.as_ref()), &mut document) {
-            (Ok(chain), Some(document)) => refusals.extend(document.hear(chain, world).refused),
-            (Ok(chain), None) => match Document::verify(chain.clone(), world) {
-                Ok(first) => {
-                    refusals.extend(first.refused().cloned());
-                    document = Some(first);
-                }
-                Err(refusal) => {
-                    refused = refused.or(Some(refusal));
-                    waiting.push(chain);
-                }
+        let chain = match walk(stream, tip, blocks, document.as_ref()) {
+            Ok(chain) => chain,
+            Err(error) => {
+                refusals.push(error.into());
+                continue;
+            }
+        };
+        let refusal = match &mut document {
+            Some(document) => document.hear(chain.clone(), world).refused,
+            None => match Document::verify(chain.clone(), world) {
+                Ok(first) => document.insert(first).refused().cloned(),
+                Err(refusal) => Some(refusal),
             },
-            (Err(error), _) => refusals.push(error.into()),
-        }
+        };
+        waiting.extend(refusal.map(|refusal| (chain, refusal)));
     }
-    let mut document = match (document, refused) {
+    let mut document = match (document, waiting.first()) {
         (Some(document), _) => document,
-        (None, Some(refusal)) => return Err(refusal),
+        (None, Some((_, refusal))) => return Err(refusal.clone()),
         (None, None) => Document::verify(walk(stream, stream.init(), blocks, None)?, world)?,
     };
-    for chain in waiting {
-        refusals.extend(document.hear(chain, world).refused);
+    // What another branch brought, an anchor above all, can make good what was refused before.
+    for (chain, refusal) in waiting {
+        refusals.extend(document.hear(chain, world).refused.map(|_| refusal));
     }
     Ok((document, refusals))
 }
