@@ -142,8 +142,9 @@ async fn a_document_has_exactly_the_shape_of_the_types() {
     let keys = Object::keys(document.unchecked_ref()).join(",");
     assert_eq!(
         keys,
-        "id,url,tip,commitId,type,content,metadata,state,log,source"
+        "id,url,tip,commitId,type,content,metadata,state,log,refused,source"
     );
+    assert_eq!(get(&document, "refused"), JsValue::UNDEFINED);
     assert_eq!(text(&document, "id"), tile.id());
     assert_eq!(text(&document, "url"), tile.stream.url());
     assert_eq!(text(&document, "tip"), tile.events[2].to_string());

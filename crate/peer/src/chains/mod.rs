@@ -25,7 +25,7 @@ const ATTEMPTS: u32 = 3;
 /// Whom to ask about anchors.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ChainArgs {
-    /// A node of a blockchain to ask about anchors, as CHAIN=URL: eip155:1=https://rpc.example. May be repeated, also for the
+    /// A node of a blockchain to ask about anchors, as CHAIN=URL: `eip155:1=https://rpc.example`. May be repeated, also for the
     /// same chain.
     #[arg(long, value_name = "CHAIN=URL")]
     pub rpc: Vec<String>,
