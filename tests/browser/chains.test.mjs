@@ -138,7 +138,7 @@ test('a node that is down, forbids this page, answers without end or with nonsen
     async (page) => {
       const foreign = await serve('/nowhere', { pages: { '/': rpc(recordedChain(CHAIN)) } })
       const endless = (request, response) => {
-        const more = () => response.write('1'.repeat(1 << 20), () => setTimeout(more))
+        const more = () => response.destroyed || response.write('1'.repeat(1 << 20), () => setTimeout(more))
         more()
         return true
       }
