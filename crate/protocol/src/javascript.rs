@@ -1,6 +1,6 @@
 //! Texts as JavaScript reads them, where js-ceramic's verdict hangs on it (ECMA-262, StringToNumber).
 
-/// What JavaScript trims: white space and ends of lines.
+/// What JavaScript trims and `\s` matches: white space and ends of lines.
 pub(crate) fn is_space(c: char) -> bool {
     c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}')
 }

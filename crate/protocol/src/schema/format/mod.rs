@@ -4,8 +4,6 @@ mod name;
 mod time;
 mod uri;
 
-pub(super) use time::is_space;
-
 use std::cmp::Ordering;
 
 /// A format that not every value has.

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::Reader;
+use crate::javascript::is_space;
 
 pub(super) fn is_date(text: &str) -> bool {
     let mut reader = Reader(text);
@@ -66,11 +67,6 @@ pub(super) fn is_time(text: &str) -> bool {
         let leap = (time.hour, time.minute, time.second) == (23, 59, 60);
         leap || (time.hour <= 23 && time.minute <= 59 && time.second <= 59)
     })
-}
-
-/// What JavaScript's `\s` matches.
-pub(in crate::schema) fn is_space(c: char) -> bool {
-    matches!(c, '\t'..='\r' | ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}' | '\u{feff}')
 }
 
 fn split(text: &str) -> impl Iterator<Item = &str> {

@@ -1,7 +1,7 @@
 //! URIs, their templates, and web addresses.
 
-use super::time::is_space;
 use super::{Reader, name};
+use crate::javascript::is_space;
 
 fn unreserved(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:".contains(c)

@@ -1,7 +1,7 @@
 //! Sets of characters.
 
-use super::super::format::is_space;
 use super::category;
+use crate::javascript::is_space;
 
 /// A set of characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
