@@ -185,6 +185,26 @@ fn the_seed_of_sevens_signs_as_published() {
 }
 
 /// A signed header with `kid`, as the seed of sevens writes it.
+/// Made by dids 5.0.3, with a capability for this key.
+#[test]
+fn what_is_signed_under_a_capability_is_what_js_signs() {
+    let capability = "bafyreih3yhlkmb42t5rt3f6k72wr32saa253qtaszoez3uokt5svjyprhe";
+    let signer = Ed25519Signer::from_seed(&[7; 32]).with_capability(capability.parse().unwrap());
+    let payload: Cid = "bafyreidykglsfhoixmivffc5uwhcgshx4j465xwqntbmu43nb2dzqwfvae"
+        .parse()
+        .unwrap();
+    let (protected, signature) = signer.sign(&payload.to_bytes());
+    let did = signer.did();
+    let fragment = did.strip_prefix("did:key:").unwrap();
+    let header =
+        format!(r##"{{"alg":"EdDSA","cap":"ipfs://{capability}","kid":"{did}#{fragment}"}}"##);
+    assert_eq!(String::from_utf8(protected).unwrap(), header);
+    assert_eq!(
+        data_encoding::BASE64URL_NOPAD.encode(&signature),
+        "ynilBks4AwHgPoD9AZoniAo7bvD5zUMh6hkvpN0NCVfJLKckRFw_YYuOCCJ_TqZ3W88PYQV1oglmIYpQBBZWDg"
+    );
+}
+
 fn signed(kid: &str, more: &str) -> Result<Signer, JoseError> {
     use ed25519_dalek::Signer as _;
     let protected = format!(r#"{{"alg":"EdDSA","kid":"{kid}"{more}}}"#);
