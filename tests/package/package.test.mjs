@@ -134,7 +134,7 @@ test('it runs from plain files with no bundler at all', async () => {
   await seeFolderWork(home)
 })
 
-test('importing it under Node touches nothing, and createNode says that it needs a browser', async () => {
+test('importing it under Node touches nothing, and createNode says that it needs a browser, where there is no wallet', async () => {
   const names = ['window', 'document', 'self', 'location', 'navigator', 'Worker', 'BroadcastChannel', 'indexedDB', 'fetch', 'crypto', 'WebAssembly', 'setTimeout']
   const home = await project('node', {
     'main.js': `
@@ -144,20 +144,22 @@ test('importing it under Node touches nothing, and createNode says that it needs
         Object.defineProperty(globalThis, name, { configurable: true, get: () => (touched.push(name), value) })
       }
       const before = Object.getOwnPropertyNames(globalThis).length
-      const { createNode, OstrakonError } = await import('ostrakon')
+      const { createNode, discoverWallets, OstrakonError } = await import('ostrakon')
       const touchedByImport = [...touched]
       const error = await createNode().catch((error) => error)
       console.log(JSON.stringify({
         touchedByImport,
         added: Object.getOwnPropertyNames(globalThis).length - before,
         code: error instanceof OstrakonError && error.code,
+        wallets: await discoverWallets(),
         worker: import.meta.resolve('ostrakon/worker'),
         wasm: import.meta.resolve('ostrakon/ostrakon.wasm'),
       }))`,
   })
   const { stdout, stderr } = await exec(process.execPath, ['main.js'], { cwd: home })
-  const { touchedByImport, added, code, worker, wasm } = JSON.parse(stdout)
+  const { touchedByImport, added, code, wallets, worker, wasm } = JSON.parse(stdout)
   assert.deepEqual(touchedByImport, [])
+  assert.deepEqual(wallets, [])
   assert.equal(added, 0)
   assert.equal(code, 'no-browser')
   assert.equal(stderr, '')

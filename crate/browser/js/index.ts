@@ -6,6 +6,7 @@ import { NodeHandle } from './node.js'
 import type { ChainOptions, Node, NodeOptions } from './types.js'
 import type { ChainStart, StartOptions } from './wire.js'
 
+export { discoverWallets } from './discover.js'
 export { OstrakonError } from './error.js'
 export type * from './types.js'
 

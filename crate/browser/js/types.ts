@@ -42,8 +42,59 @@ export interface ChainOptions {
 /** A wallet as EIP-1193 describes it, such as `window.ethereum`. */
 export interface Eip1193Provider {
   request(question: { method: string; params?: unknown[] }): Promise<unknown>
-  on?(event: 'chainChanged', listener: () => void): unknown
-  removeListener?(event: 'chainChanged', listener: () => void): unknown
+  on?(event: 'chainChanged' | 'accountsChanged', listener: () => void): unknown
+  removeListener?(event: 'chainChanged' | 'accountsChanged', listener: () => void): unknown
+}
+
+/** A wallet of the Wallet Standard, as Solana's wallets register: what of it is used here. */
+export interface StandardWallet {
+  readonly name: string
+  readonly icon?: string
+  readonly chains: readonly string[]
+  readonly accounts: readonly StandardAccount[]
+  readonly features: StandardFeatures
+}
+
+export interface StandardAccount {
+  readonly address: string
+  readonly publicKey: unknown
+  readonly chains: readonly string[]
+}
+
+export interface StandardFeatures {
+  'standard:connect': { connect(input?: { silent?: boolean }): Promise<{ accounts: readonly StandardAccount[] }> }
+  'solana:signMessage'?: { signMessage(input: { account: StandardAccount; message: Uint8Array }): Promise<readonly Signed[]> }
+  'solana:signIn'?: { signIn(input: Record<string, unknown>): Promise<readonly Signed[]> }
+}
+
+interface Signed {
+  readonly signedMessage: Uint8Array
+  readonly signature: Uint8Array
+}
+
+/** A wallet that `discoverWallets` found. Name and icon are the wallet's own words: anyone can use any. */
+export type Wallet = FoundWallet<'ethereum', Eip1193Provider> | FoundWallet<'solana', StandardWallet>
+
+export interface FoundWallet<Kind, Provider> {
+  /** Its reverse domain name where it says one (EIP-6963); the same after a reload, so a dapp can remember the user's choice. */
+  readonly id: string
+  readonly name: string
+  /** A `data:` address. Show it in an `<img>` and nowhere else: it may be an SVG with scripts, which do not run there. */
+  readonly icon?: string
+  readonly kind: Kind
+  /** What it talks by. */
+  readonly provider: Provider
+  /** The accounts that it shows this page already, by CAIP-10 (`eip155:1:0x…`). Asks the user nothing. */
+  accounts(): Promise<string[]>
+}
+
+export interface DiscoverOptions {
+  /** How long to listen, in milliseconds. Default 200: wallets announce themselves at once. */
+  wait?: number
+  /** Told of wallets that come after the answer. */
+  onWallet?: (wallet: Wallet) => void
+  /** Ends the listening. */
+  signal?: AbortSignal
 }
 
 export interface CallOptions {
