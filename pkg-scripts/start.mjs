@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process'
 import { buildJs } from './build-js.mjs'
 import { buildPeer } from './build-peer.mjs'
 import { buildWasm } from './build-wasm.mjs'
-import { environment, main, root, step, Stop } from './lib/run.mjs'
+import { startAnvil } from './lib/anvil.mjs'
+import { environment, main, note, root, step, Stop } from './lib/run.mjs'
 import { setup } from './setup.mjs'
 
 function devnet(ostrakon, args) {
@@ -29,5 +30,11 @@ await main(async () => {
   await buildJs()
   const ostrakon = await buildPeer()
   step('Starting the devnet')
-  await devnet(ostrakon, process.argv.slice(2))
+  const anvil = await startAnvil()
+  note(anvil ? 'its wallet: anvil, ten accounts whose keys everybody knows' : 'without a wallet of its own: anvil is not to be had here. A wallet in the browser does as well')
+  try {
+    await devnet(ostrakon, [...(anvil ? ['--wallet', anvil.url] : []), ...process.argv.slice(2)])
+  } finally {
+    await anvil?.stop()
+  }
 })

@@ -46,9 +46,51 @@ pub enum Command {
     /// --rpc-recording, and then an anchor on any other chain is invalid; without them an anchor transaction that is not in
     /// --anchor-times does not exist.
     Verify(VerifyArgs),
+    /// Make or show the key that `create` and `update` sign with.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Tell the doc-chain of a document in a CAR file as a person would: who wrote what, when, with whose leave, and
     /// which rule refused what.
     Explain(ExplainArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a key and show its DID; a file that is there already is never overwritten.
+    New(KeyNewArgs),
+    /// Show the DID of a key.
+    Show(KeyShowArgs),
+}
+
+/// Which key signs.
+#[derive(Args, Clone, Debug)]
+pub struct KeyFile {
+    /// The key: a file of 32 bytes, an ed25519 seed, that nobody but you can read. Default: keys/controller in --dir.
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    #[command(flatten)]
+    pub directory: Directory,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct KeyNewArgs {
+    #[command(flatten)]
+    pub file: KeyFile,
+    /// Print the DID as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct KeyShowArgs {
+    #[command(flatten)]
+    pub file: KeyFile,
+    /// Print the secret seed as well, in hex: whoever sees it can write in your name, for good.
+    #[arg(long)]
+    pub secret: bool,
+    /// Print the DID as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Where a peer keeps what it keeps.
@@ -86,6 +128,9 @@ pub struct DevnetArgs {
     pub every: u64,
     #[command(flatten)]
     pub chains: ChainArgs,
+    /// Address of a wallet for the page: anvil, or another JSON-RPC node that holds keys worth nothing.
+    #[arg(long, value_name = "URL")]
+    pub wallet: Option<String>,
     /// Print what would be printed as JSON, one object to a line.
     #[arg(long)]
     pub json: bool,

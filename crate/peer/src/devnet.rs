@@ -13,11 +13,13 @@ use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
 
 use crate::cli::DevnetArgs;
+use crate::keys::{self, Seed};
 use crate::living::{Living, STORIES, Story};
 use crate::recorded::Recordings;
 use crate::running::{self, Running};
-use crate::www::{self, Chain, Devnet, Offer, Shared};
-use crate::{keys, samples};
+use crate::samples;
+use crate::wallet::Wallet;
+use crate::www::{self, Chain, Devnet, Offer, Shared, WALLET};
 
 /// Name of the network.
 pub const NETWORK: &str = "local-1";
@@ -59,11 +61,19 @@ async fn serve(
     let node = &running.node;
     let status = node.status().await;
     let recordings = Recordings::read(&args.vectors)?;
+    let wallet = match &args.wallet {
+        Some(url) => Some(Wallet::find(url).await?),
+        None => None,
+    };
     let peers = vec![format!("{}/p2p/{}", websocket(args), status.peer_id)];
     let devnet = Devnet {
         network: NETWORK.to_owned(),
         peers: peers.clone(),
         chains: recordings.chains().map(offered).collect(),
+        wallet: wallet.as_ref().map(|wallet| Chain {
+            id: wallet.chain().to_owned(),
+            rpc: WALLET.trim_start_matches('/').to_owned(),
+        }),
         documents: Vec::new(),
     };
     let shared: Shared = Arc::new(RwLock::new(devnet));
@@ -72,7 +82,7 @@ async fn serve(
         .map_err(|error| format!("Cannot listen: {error}."))?;
     let server = tokio::spawn(www::serve(
         http,
-        www::router(&args.www, shared.clone(), recordings),
+        www::router(&args.www, shared.clone(), recordings, wallet),
     ));
 
     let samples = import_samples(node, &args.vectors).await?;
@@ -247,7 +257,7 @@ async fn stand(node: &Node, living: &mut Living) -> Result<(), Box<dyn std::erro
     Ok(())
 }
 
-fn offer(shared: &Shared, living: &[(Living, [u8; 32])], samples: &[Offer]) {
+fn offer(shared: &Shared, living: &[(Living, Seed)], samples: &[Offer]) {
     let moving = living.iter().map(|(document, _)| Offer {
         id: document.stream().to_string(),
         title: document.story.title().to_owned(),

@@ -1,10 +1,16 @@
 //! Secret keys on disk: files of mode 0600 in a directory of mode 0700.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use libp2p::identity::Keypair;
+use zeroize::Zeroizing;
+
+/// An ed25519 seed, wiped when it is dropped.
+pub type Seed = Zeroizing<[u8; SEED_BYTES]>;
+/// Length of a seed.
+const SEED_BYTES: usize = 32;
 
 /// Why a key could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -23,36 +29,80 @@ pub enum KeyError {
     /// Others on this machine could have read the key.
     #[error("{} can be read by others; make it yours alone: chmod 600", .0.display())]
     Open(PathBuf),
+    /// A new key was to be written where there is something already. It is left as it is.
+    #[error("{} is there already and stays as it is; name another file with --key", .0.display())]
+    Taken(PathBuf),
 }
 
-/// The 32-byte ed25519 seed called `name` in `dir`, made on first use.
-pub fn seed(dir: &Path, name: &str) -> Result<[u8; 32], KeyError> {
-    let path = dir.join(name);
-    let io = |source| KeyError::Io {
-        path: path.clone(),
-        source,
-    };
-    private_dir(dir).map_err(io)?;
-    match fs::read(&path) {
-        Ok(bytes) => {
-            if !is_private(&path).map_err(io)? {
-                return Err(KeyError::Open(path.clone()));
-            }
-            bytes
-                .try_into()
-                .map_err(|_| KeyError::NotAKey(path.clone()))
+impl KeyError {
+    fn io(path: &Path) -> impl Fn(io::Error) -> Self + '_ {
+        |source| Self::Io {
+            path: path.to_owned(),
+            source,
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let seed = fresh_seed();
-            // Written whole under another name first: a seed cut short by a crash would be lost for good.
-            let draft = dir.join(format!("{name}.new"));
-            let _ = fs::remove_file(&draft);
-            let mut file = private_file().open(&draft).map_err(io)?;
-            file.write_all(&seed)
-                .and_then(|()| file.sync_all())
-                .map_err(io)?;
-            fs::rename(&draft, &path).map_err(io)?;
-            Ok(seed)
+    }
+}
+
+/// The seed called `name` in `dir`, made on first use.
+pub fn seed(dir: &Path, name: &str) -> Result<Seed, KeyError> {
+    let path = dir.join(name);
+    match read(&path) {
+        Err(KeyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            match new(&path) {
+                // Another process was quicker.
+                Err(KeyError::Taken(path)) => read(&path),
+                made => made,
+            }
+        }
+        read => read,
+    }
+}
+
+/// The seed in a file.
+pub fn read(path: &Path) -> Result<Seed, KeyError> {
+    let io = KeyError::io(path);
+    let mut file = File::open(path).map_err(&io)?;
+    if !is_private(&file).map_err(&io)? {
+        return Err(KeyError::Open(path.to_owned()));
+    }
+    let mut seed = Seed::default();
+    match file.read_exact(&mut *seed) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            return Err(KeyError::NotAKey(path.to_owned()));
+        }
+        Err(error) => return Err(io(error)),
+    }
+    match file.read(&mut [0]).map_err(&io)? {
+        0 => Ok(seed),
+        _ => Err(KeyError::NotAKey(path.to_owned())),
+    }
+}
+
+/// Makes a seed and writes it to a file that is not there yet.
+pub fn new(path: &Path) -> Result<Seed, KeyError> {
+    let io = KeyError::io(path);
+    let dir = match path.parent() {
+        Some(dir) if dir != Path::new("") => dir,
+        _ => Path::new("."),
+    };
+    private_dir(dir).map_err(&io)?;
+    let seed = fresh_seed();
+    // Written whole under another name first: a seed cut short by a crash would be lost for good.
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{}.new", std::process::id()));
+    let _ = fs::remove_file(&draft);
+    let written = private_file().open(&draft).and_then(|mut file| {
+        file.write_all(&*seed)?;
+        file.sync_all()?;
+        // Unlike a rename, a link never takes the place of what is there.
+        fs::hard_link(&draft, path)
+    });
+    let _ = fs::remove_file(&draft);
+    match written {
+        Ok(()) => Ok(seed),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(KeyError::Taken(path.to_owned()))
         }
         Err(error) => Err(io(error)),
     }
@@ -60,14 +110,14 @@ pub fn seed(dir: &Path, name: &str) -> Result<[u8; 32], KeyError> {
 
 /// The libp2p identity called `name` in `dir`, made on first use.
 pub fn identity(dir: &Path, name: &str) -> Result<Keypair, KeyError> {
-    let seed = seed(dir, name)?;
-    Keypair::ed25519_from_bytes(seed).map_err(|_| KeyError::NotAKey(dir.join(name)))
+    let mut seed = seed(dir, name)?;
+    Keypair::ed25519_from_bytes(&mut *seed).map_err(|_| KeyError::NotAKey(dir.join(name)))
 }
 
 /// A new seed, from the system's randomness by way of libp2p.
-fn fresh_seed() -> [u8; 32] {
+fn fresh_seed() -> Seed {
     let keypair = libp2p::identity::ed25519::Keypair::generate();
-    let mut seed = [0; 32];
+    let mut seed = Seed::default();
     seed.copy_from_slice(keypair.secret().as_ref());
     seed
 }
@@ -98,13 +148,13 @@ fn private_file() -> OpenOptions {
 }
 
 #[cfg(unix)]
-fn is_private(path: &Path) -> io::Result<bool> {
+fn is_private(file: &File) -> io::Result<bool> {
     use std::os::unix::fs::PermissionsExt as _;
-    Ok(fs::metadata(path)?.permissions().mode() & 0o077 == 0)
+    Ok(file.metadata()?.permissions().mode() & 0o077 == 0)
 }
 
 #[cfg(not(unix))]
-fn is_private(_: &Path) -> io::Result<bool> {
+fn is_private(_: &File) -> io::Result<bool> {
     Ok(true)
 }
 
@@ -121,6 +171,16 @@ mod tests {
         assert_ne!(seed(&keys, "other").unwrap(), first);
         let peer = identity(&keys, "peer").unwrap().public().to_peer_id();
         assert_eq!(identity(&keys, "peer").unwrap().public().to_peer_id(), peer);
+        assert_eq!(fs::read_dir(&keys).unwrap().count(), 2, "no draft is left");
+    }
+
+    #[test]
+    fn a_new_key_never_takes_the_place_of_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        let first = new(&path).unwrap();
+        assert!(matches!(new(&path), Err(KeyError::Taken(_))));
+        assert_eq!(read(&path).unwrap(), first);
     }
 
     #[cfg(unix)]
@@ -140,12 +200,16 @@ mod tests {
     #[test]
     fn a_file_that_is_no_key_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let mut file = private_file().open(dir.path().join("peer")).unwrap();
-        file.write_all(b"short").unwrap();
-        assert!(matches!(
-            seed(dir.path(), "peer"),
-            Err(KeyError::NotAKey(_))
-        ));
-        assert_eq!(fs::read(dir.path().join("peer")).unwrap(), b"short");
+        for text in ["short".to_owned(), "long".repeat(9)] {
+            let path = dir.path().join("peer");
+            let _ = fs::remove_file(&path);
+            let mut file = private_file().open(&path).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            assert!(matches!(
+                seed(dir.path(), "peer"),
+                Err(KeyError::NotAKey(_))
+            ));
+            assert_eq!(fs::read(path).unwrap(), text.as_bytes());
+        }
     }
 }

@@ -18,4 +18,5 @@ mod samples;
 pub mod store;
 mod transport;
 pub mod verify;
+mod wallet;
 mod www;

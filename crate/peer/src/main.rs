@@ -7,17 +7,21 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use data_encoding::HEXLOWER;
 use ostrakon_node::NodeError;
 use ostrakon_peer::cli::{
-    Cli, Command, ExplainArgs, ExportArgs, IdArgs, ImportArgs, PeerArgs, VerifyArgs, WorldArgs,
+    Cli, Command, ExplainArgs, ExportArgs, IdArgs, ImportArgs, KeyCommand, KeyFile, KeyNewArgs,
+    KeyShowArgs, PeerArgs, VerifyArgs, WorldArgs,
 };
 use ostrakon_peer::evidence::Evidence;
 use ostrakon_peer::explain::Story;
-use ostrakon_peer::{devnet, file, identify, peer, running, verify};
+use ostrakon_peer::{devnet, file, identify, keys, peer, running, verify};
 use ostrakon_protocol::document::hear_all;
+use ostrakon_protocol::jose::Ed25519Signer;
 use serde_json::{Value, json};
 use tokio::task::LocalSet;
 use tracing_subscriber::EnvFilter;
+use zeroize::Zeroizing;
 
 /// The answer is no.
 const NO: u8 = 1;
@@ -42,6 +46,8 @@ fn main() -> ExitCode {
         Command::Peer(args) => wait_for(run_peer(&args)).map(|()| ExitCode::SUCCESS),
         Command::Import(args) => wait_for(import(&args)),
         Command::Export(args) => wait_for(export(&args)),
+        Command::Key(KeyCommand::New(args)) => key_new(&args),
+        Command::Key(KeyCommand::Show(args)) => key_show(&args),
     };
     outcome.unwrap_or_else(|sentence| {
         eprintln!("{sentence}");
@@ -103,6 +109,50 @@ fn id(args: &IdArgs) -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+/// The file of the key that is meant.
+fn key_path(file: &KeyFile) -> Result<PathBuf, String> {
+    match &file.key {
+        Some(path) => Ok(path.clone()),
+        None => {
+            Ok(running::directory(file.directory.dir.as_deref(), "peer")?.join("keys/controller"))
+        }
+    }
+}
+
+fn key_new(args: &KeyNewArgs) -> Result<ExitCode, String> {
+    let path = key_path(&args.file)?;
+    let seed = keys::new(&path).map_err(|error| format!("{error}."))?;
+    let did = Ed25519Signer::from_seed(&seed).did().to_owned();
+    if args.json {
+        print(json!({ "did": did, "file": path }));
+    } else {
+        print(did);
+        eprintln!(
+            "Its secret is in {}: keep a copy, nobody else has one.",
+            path.display()
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn key_show(args: &KeyShowArgs) -> Result<ExitCode, String> {
+    let path = key_path(&args.file)?;
+    let seed = keys::read(&path).map_err(|error| format!("{error}."))?;
+    let did = Ed25519Signer::from_seed(&seed).did().to_owned();
+    let secret = (args.secret).then(|| Zeroizing::new(HEXLOWER.encode(&*seed)));
+    if args.json {
+        let mut shown = json!({ "did": did, "file": path });
+        if let Some(secret) = &secret {
+            shown["secret"] = json!(secret.as_str());
+        }
+        print(shown);
+    } else {
+        print(did);
+        secret.iter().for_each(|secret| print(secret.as_str()));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Asks the chains' nodes that were named, and says what they could not say.

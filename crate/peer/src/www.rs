@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tower_http::services::ServeDir;
 
 use crate::recorded::Recordings;
+use crate::wallet::Wallet;
 
 /// `GET /devnet.json`.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -26,11 +27,14 @@ pub struct Devnet {
     pub peers: Vec<String>,
     /// Chains that can be asked here.
     pub chains: Vec<Chain>,
+    /// The devnet's wallet, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wallet: Option<Chain>,
     /// The documents to look at.
     pub documents: Vec<Offer>,
 }
 
-/// A chain whose recorded answers are served.
+/// A chain whose recorded answers are served, or one on which the wallet is.
 #[derive(Clone, Debug, Serialize)]
 pub struct Chain {
     /// CAIP-2.
@@ -50,15 +54,27 @@ pub struct Offer {
     pub living: bool,
 }
 
+/// Where the page asks the wallet.
+pub const WALLET: &str = "/wallet";
+
 /// What is served now; the writer of the living documents changes it.
 pub type Shared = Arc<RwLock<Devnet>>;
 
 /// The server's routes, over the files in `www`.
-pub fn router(www: &Path, devnet: Shared, recordings: Recordings) -> Router {
+pub fn router(
+    www: &Path,
+    devnet: Shared,
+    recordings: Recordings,
+    wallet: Option<Wallet>,
+) -> Router {
     let rpc = post(replay)
         .options(preflight)
         .with_state(Arc::new(recordings));
-    Router::new()
+    let routes = match wallet {
+        Some(wallet) => Router::new().route(WALLET, post(sign).with_state(Arc::new(wallet))),
+        None => Router::new(),
+    };
+    routes
         .route("/devnet.json", get(offer))
         .route("/rpc/{chain}", rpc)
         .fallback_service(ServeDir::new(www))
@@ -125,6 +141,15 @@ async fn replay(
         None => StatusCode::NOT_FOUND.into_response(),
     };
     readable(response)
+}
+
+/// `POST /wallet`, as JSON-RPC over HTTP, for the devnet's own page: no other origin may read it, or ask with JSON at all.
+async fn sign(State(wallet): State<Arc<Wallet>>, headers: HeaderMap, request: Bytes) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    if headers.get(header::CONTENT_TYPE) != Some(&json) {
+        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+    }
+    Json(wallet.answer(&request).await).into_response()
 }
 
 async fn preflight() -> Response {
@@ -194,7 +219,12 @@ mod tests {
         };
         let listener = bind(([127, 0, 0, 1], 0).into(), "--port").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = router(www.path(), Arc::new(RwLock::new(devnet)), recordings());
+        let router = router(
+            www.path(),
+            Arc::new(RwLock::new(devnet)),
+            recordings(),
+            None,
+        );
         let server = tokio::spawn(serve(listener, router));
         let mut stream = TcpStream::connect(address).await.unwrap();
         let length = body.len();

@@ -78,7 +78,8 @@ impl ChainSource for HttpSource {
     }
 }
 
-fn post(agent: &Agent, url: &str, body: &str) -> Result<(u16, Vec<u8>), ureq::Error> {
+/// The status and the bytes that `url` answers; no more of them than are read.
+pub(crate) fn post(agent: &Agent, url: &str, body: &str) -> Result<(u16, Vec<u8>), ureq::Error> {
     let request = agent.post(url).header("content-type", "application/json");
     let mut response = request.send(body)?;
     let most = MAX_RPC_ANSWER_BYTES as u64 + 1;

@@ -1,6 +1,6 @@
 //! Whom the command line asks about anchors.
 
-mod http;
+pub(crate) mod http;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
