@@ -206,6 +206,7 @@ export class Client {
     const worker = this.#worker
     let answer: ToWorker
     try {
+      if ('did' in question) throw new OstrakonError('signer-unreachable', 'the page has no provider for this DID')
       if (!this.#wallet) throw new OstrakonError('source-unreachable', 'the page has no wallet any more')
       answer = { answer: question.ask, ok: await this.#wallet.ask(question) }
     } catch (error) {

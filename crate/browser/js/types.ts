@@ -148,6 +148,31 @@ export interface NodeEvents {
   status: Status
   /** A kept document has a new tip. */
   document: { id: string; tip: string }
+  /** A session of this origin, whichever tab opened it, has changed. */
+  session: SessionEvent
+}
+
+/** Who vouches for a session: an account, a passkey, a key made from a wallet's signature, or a DID provider of the page. */
+export type SessionKind = 'ethereum' | 'solana' | 'passkey' | 'key' | 'external'
+
+/** A leave to write as a DID. */
+export interface SessionInfo {
+  /** Names the session; no secret. */
+  session: string
+  /** Who owns what it writes. */
+  did: string
+  kind: SessionKind
+  /** What it may write, such as `ceramic://*?model=kjzl6…`. Empty for one that signs as its DID itself, which may write all that is the DID's. */
+  resources: string[]
+  /** Unix milliseconds. Absent: it does not end by itself. */
+  expiresAt?: number
+  /** Unix milliseconds. */
+  createdAt: number
+}
+
+/** `expiring` comes one hour before the end, or when a tenth of the session's life is left if that is later. */
+export interface SessionEvent extends SessionInfo {
+  change: 'opened' | 'expiring' | 'expired' | 'revoked'
 }
 
 export interface Status {

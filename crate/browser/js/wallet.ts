@@ -2,7 +2,7 @@
 
 import { OstrakonError } from './error.js'
 import type { Eip1193Provider } from './types.js'
-import type { Ask } from './wire.js'
+import type { WalletAsk } from './wire.js'
 
 /** All that a wallet is ever asked. None of it signs, spends, or opens a window. */
 const READS = ['eth_chainId', 'eth_getTransactionByHash', 'eth_getBlockByHash']
@@ -36,7 +36,7 @@ export class Wallet {
   }
 
   /** The answer as JSON. Fails unless the wallet is on that chain, before the answer and after it. */
-  async ask({ chain, method, params }: Ask): Promise<string> {
+  async ask({ chain, method, params }: WalletAsk): Promise<string> {
     if (!READS.includes(method)) throw new OstrakonError('invalid-argument', `a wallet is never asked for ${method}`)
     if (this.#ended) throw new OstrakonError('source-unreachable', 'the page has no wallet any more')
     await this.#mustBeOn(chain)

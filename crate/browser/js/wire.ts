@@ -1,9 +1,9 @@
 // What page, worker and the workers of other tabs say to each other. Everything here survives structured cloning.
 
-import type { NodeEvents, Status } from './types.js'
+import type { NodeEvents, SessionInfo, SessionKind, Status } from './types.js'
 
 /** Raised whenever a message changes its meaning: tabs that were loaded at different times may meet. */
-export const WIRE_VERSION = 2
+export const WIRE_VERSION = 3
 
 export interface WireError {
   code: string
@@ -37,9 +37,46 @@ export interface Methods {
   forget(id: string): void
   importCar(bytes: Uint8Array | ArrayBuffer | Blob): string[]
   exportCar(id: string): Uint8Array
+  beginSession(request: SessionRequest): BegunSession
+  completeSession(session: string, proof: SessionProof): SessionInfo
+  keyMessage(account: string): string
+  openKeySession(account: string, signature: string): SessionInfo
+  openExternalSession(did: string): SessionInfo
+  sessions(): SessionInfo[]
+  revokeSession(session: string): void
+  createJws(session: string, payload: string, header: string | undefined): object
   stop(): void
 }
 export type Method = keyof Methods
+
+/** What a session of an account or a passkey is to be. */
+export interface SessionRequest {
+  kind: Extract<SessionKind, 'ethereum' | 'solana' | 'passkey'>
+  /** CAIP-10, such as `eip155:1:0x…`; of a passkey the `did:key` of its public key. */
+  account: string
+  /** The host that asks, as the wallet will show it. */
+  domain: string
+  statement?: string
+  /** What may be written, such as `ceramic://*?model=kjzl6…`. */
+  resources: string[]
+  /** Unix milliseconds. */
+  expiresAt: number
+}
+
+/** Half a session: it lives once `completeSession` brings the signature of `message`. */
+export interface BegunSession {
+  session: string
+  /** Who will own what the session writes. */
+  did: string
+  /** What is to be signed: a text, or for a passkey its challenge in base64url. */
+  message: string
+}
+
+/**
+ * What the wallet made of the message: its signature as it writes it (hexadecimal with 0x of Ethereum's, base58 of Solana's),
+ * or a passkey's assertion, each part in base64url.
+ */
+export type SessionProof = { signature: string } | { authenticatorData: string; clientDataJSON: string; signature: string }
 
 export interface Ready {
   peerId: string
@@ -53,18 +90,35 @@ export interface Request<M extends Method = Method> {
 }
 
 /** Page to worker. A state pushed by `follow` is followed by the next only after `more`. */
-export type ToWorker = Request | { id: number; cancel: true } | { id: number; more: true } | WalletWord
+export type ToWorker = Request | { id: number; cancel: true } | { id: number; more: true } | PageWord
 
-/** What a page says of its wallet: on which chain it is, `null` if there is none, and its answers as JSON. */
-export type WalletWord = { wallet: string | null } | { answer: number; ok: string } | { answer: number; error: WireError }
+/**
+ * What a page says of itself: on which chain its wallet is, `null` if there is none; all DIDs for which it holds a provider
+ * (EIP-2844) now; and its answers as JSON.
+ */
+export type PageWord =
+  | { wallet: string | null }
+  | { signers: string[] }
+  | { answer: number; ok: string }
+  | { answer: number; error: WireError }
 
 /** What the node wants to hear from a page's wallet. `params` is JSON. */
-export interface Ask {
+export interface WalletAsk {
   ask: number
   chain: string
   method: string
   params: string
 }
+
+/** What the node wants of a page's provider of a DID: `did_createJWS` or `did_decryptJWE`. `params` is JSON. */
+export interface SignerAsk {
+  ask: number
+  did: string
+  method: string
+  params: string
+}
+
+export type Ask = WalletAsk | SignerAsk
 
 /** The answer to a call, or what it pushes before. */
 export type Reply = { id: number; ok: unknown } | { id: number; error: WireError } | { id: number; data: unknown }

@@ -1,8 +1,9 @@
 // The node itself, in the worker that owns it: starts the wasm module and answers the calls of every tab.
 
 import init, { OstrakonNode } from 'ostrakon-core'
-import { fromWire, OstrakonError, toWire } from './error.js'
-import type { Ask, Methods, Ready, Reply, Request, StartOptions, ToWorker, WalletWord, WireEvent } from './wire.js'
+import { OstrakonError, toWire } from './error.js'
+import type { Ask, Methods, Ready, Reply, Request, StartOptions, ToWorker, WireEvent } from './wire.js'
+import { Pages } from './worker-ask.js'
 
 /** A call under way. */
 interface Call {
@@ -13,30 +14,26 @@ interface Call {
 /** Sends to a client. */
 type Tell = (client: string, message: Reply | Ask) => void
 
-/** How long a page's wallet may take, in milliseconds. The core gives up earlier; this ends what it no longer waits for. */
-const WALLET_TIMEOUT = 30_000
-
 export class LocalNode {
   readonly #core: OstrakonNode
   readonly #reply: Tell
-  readonly #wallets: Wallets
+  readonly #pages: Pages
   /** By client, then by the id that the client gave the call. */
   readonly #calls = new Map<string, Map<number, Call>>()
 
-  private constructor(core: OstrakonNode, reply: Tell, wallets: Wallets) {
+  private constructor(core: OstrakonNode, reply: Tell, pages: Pages) {
     this.#core = core
     this.#reply = reply
-    this.#wallets = wallets
+    this.#pages = pages
   }
 
   static async start(options: StartOptions, reply: Tell, onEvent: (event: WireEvent) => void): Promise<LocalNode> {
     const { wasmUrl, ...rest } = options
     await loadWasm(wasmUrl)
-    const wallets = new Wallets(reply)
-    const ask = (chain: string, method: string, params: string) => wallets.ask(chain, method, params)
-    const core = await OstrakonNode.start(rest, onEvent, ask)
-    wallets.changed = (chains) => core.setWallets(chains)
-    return new LocalNode(core, reply, wallets)
+    const pages = new Pages(reply)
+    const core = await OstrakonNode.start(rest, onEvent, pages.askWallet.bind(pages))
+    pages.walletsChanged = (chains) => core.setWallets(chains)
+    return new LocalNode(core, reply, pages)
   }
 
   async ready(): Promise<Ready> {
@@ -44,8 +41,8 @@ export class LocalNode {
   }
 
   receive(client: string, message: ToWorker): void {
-    if ('wallet' in message || 'answer' in message) {
-      return this.#wallets.hear(client, message)
+    if ('wallet' in message || 'signers' in message || 'answer' in message) {
+      return this.#pages.hear(client, message)
     }
     const calls = this.#calls.get(client) ?? new Map<number, Call>()
     this.#calls.set(client, calls)
@@ -63,7 +60,7 @@ export class LocalNode {
   leave(client: string): void {
     for (const call of this.#calls.get(client)?.values() ?? []) call.cancel()
     this.#calls.delete(client)
-    this.#wallets.hear(client, { wallet: null })
+    this.#pages.leave(client)
   }
 
   /** Answers nothing any more: the clients' open calls are for the next owner. */
@@ -148,65 +145,6 @@ export class LocalNode {
     }
   }
 }
-
-/** The wallets of all tabs' pages. */
-class Wallets {
-  /** Called with the chains that some wallet is on. */
-  changed: (chains: string[]) => void = () => {}
-  /** The chain of each client whose page has one. */
-  readonly #chains = new Map<string, string>()
-  readonly #asked = new Map<number, { client: string; settle(word: { ok: string } | { error: unknown }): void }>()
-  #lastAsk = 0
-
-  constructor(private readonly tell: Tell) {}
-
-  hear(client: string, word: WalletWord): void {
-    if ('answer' in word) {
-      const asked = this.#asked.get(word.answer)
-      if (asked?.client === client) asked.settle('ok' in word ? word : { error: fromWire(word.error) })
-      return
-    }
-    if (word.wallet === null) {
-      if (!this.#chains.delete(client)) return
-      for (const asked of this.#asked.values()) if (asked.client === client) asked.settle({ error: noWallet() })
-    } else {
-      this.#chains.set(client, word.wallet)
-    }
-    this.changed([...new Set(this.#chains.values())])
-  }
-
-  /** The first answer of a wallet on that chain, as JSON. */
-  async ask(chain: string, method: string, params: string): Promise<string> {
-    let failure: unknown = noWallet()
-    for (const [client, on] of [...this.#chains]) {
-      if (on !== chain) continue
-      try {
-        return await this.#askOne(client, { chain, method, params })
-      } catch (error) {
-        failure = error
-      }
-    }
-    throw failure
-  }
-
-  #askOne(client: string, question: Omit<Ask, 'ask'>): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const ask = ++this.#lastAsk
-      const settle = (word: { ok: string } | { error: unknown }) => {
-        clearTimeout(timer)
-        this.#asked.delete(ask)
-        if ('ok' in word) resolve(word.ok)
-        else reject(word.error)
-      }
-      const slow = () => settle({ error: new OstrakonError('source-slow', 'the wallet did not answer in time') })
-      const timer = setTimeout(slow, WALLET_TIMEOUT)
-      this.#asked.set(ask, { client, settle })
-      this.tell(client, { ask, ...question })
-    })
-  }
-}
-
-const noWallet = () => new OstrakonError('source-unreachable', 'no page has a wallet that may be asked')
 
 /** The module can't be trusted any more: it trapped, or ran out of stack or memory. Reported, this ends the worker. */
 const isTrap = (error: unknown) => error instanceof WebAssembly.RuntimeError || error instanceof RangeError

@@ -35,6 +35,8 @@ export class Share {
   #owner: string | undefined
   /** On which chain the wallet of this tab's page is. */
   #wallet: string | null = null
+  /** The DIDs for which this tab's page holds providers. */
+  #signers: string[] = []
   #started: { resolve(ready: Ready): void; reject(error: unknown): void } | undefined
 
   constructor(
@@ -64,6 +66,7 @@ export class Share {
     if ('method' in message) this.#open.set(message.id, message)
     else if ('cancel' in message) this.#open.delete(message.id)
     else if ('wallet' in message) this.#wallet = message.wallet
+    else if ('signers' in message) this.#signers = message.signers
     this.#forward(message)
   }
 
@@ -163,6 +166,7 @@ export class Share {
   /** What a new owner has to know of this tab. */
   #resend(): void {
     if (this.#wallet !== null) this.#forward({ wallet: this.#wallet })
+    if (this.#signers.length > 0) this.#forward({ signers: this.#signers })
     for (const request of this.#open.values()) this.#forward(request)
   }
 
