@@ -3,8 +3,7 @@
 //! A controller's key is made once and kept. Its document follows from the key and a generation number, so a restarted
 //! devnet goes on with the document it had, until that has grown to [`MAX_EVENTS`] and a new generation begins.
 
-use ostrakon_protocol::author::{TileMetadata, tile_init, tile_update};
-use ostrakon_protocol::event::EventError;
+use ostrakon_protocol::author::{AuthorError, TileMetadata, tile_init, tile_update};
 use ostrakon_protocol::jose::Ed25519Signer;
 use ostrakon_protocol::{Block, Cid, Ipld, StreamId, json as ipld_json};
 use serde_json::{Value, json};
@@ -133,7 +132,7 @@ impl Living {
         story: Story,
         seed: &[u8; 32],
         generation: u32,
-    ) -> Result<(Living, Vec<Block>), EventError> {
+    ) -> Result<(Living, Vec<Block>), AuthorError> {
         let signer = Ed25519Signer::from_seed(seed);
         let mut unique = *b"living--0000";
         unique[8..].copy_from_slice(&generation.to_be_bytes());
@@ -178,7 +177,7 @@ impl Living {
     }
 
     /// The blocks of the next event, the event last. It counts once [`Living::resume`] was told that it is kept.
-    pub fn write(&self, now: i64) -> Result<Vec<Block>, EventError> {
+    pub fn write(&self, now: i64) -> Result<Vec<Block>, AuthorError> {
         let patch = self.story.next(&self.content, now);
         tile_update(
             &self.signer,

@@ -75,6 +75,26 @@ impl ProofError {
     }
 }
 
+/// Controller and family of the link of an account, given in either form (as js-ceramic's `Caip10Link.makeGenesis`: Ethereum's
+/// addresses in lower case).
+pub(crate) fn link_of(account: &str) -> Option<(String, String)> {
+    let id = *AccountId::read(account)?.strict()?;
+    let AccountId {
+        namespace,
+        reference,
+        ..
+    } = id;
+    let address = id.address.to_ascii_lowercase();
+    let id = match namespace {
+        "eip155" => AccountId {
+            address: &address,
+            ..id
+        },
+        _ => id,
+    };
+    Some((id.legacy(), format!("caip10-{namespace}:{reference}")))
+}
+
 /// The fields of a proof. That somebody signed it is for [`Proof::verify`] to say.
 #[derive(Debug)]
 pub struct Proof<'p> {

@@ -9,12 +9,14 @@
 //! that fails leaves the content as it was: every step is noted and undone, so nothing is copied for safety.
 
 mod apply;
+mod compare;
 mod pointer;
 mod size;
 
 use ipld_core::ipld::Ipld;
 
 use apply::Job;
+pub use compare::compare;
 use size::Size;
 
 use crate::cbor;

@@ -1,0 +1,84 @@
+//! Instances of models, as js-ceramic's `ModelInstanceDocument` writes them.
+
+use ipld_core::ipld::Ipld;
+
+use super::{AuthorError, Change, Edit, Unsigned, content, patch_list};
+use crate::event::Map;
+use crate::patch::compare;
+use crate::{Document, StreamId, StreamType};
+
+/// A new instance of a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewInstance {
+    /// The model.
+    pub model: StreamId,
+    /// How it relates to the account, as the model says.
+    pub relation: Relation,
+    /// A document in whose context this one stands.
+    pub context: Option<StreamId>,
+}
+
+/// How many instances of its model an account has.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Relation {
+    /// Any number, or the model says nothing of it (`list`, `none`): each starts with its content.
+    List(Ipld),
+    /// One (`single`). It starts empty, and the same one is found again.
+    Single,
+    /// One for each value of some fields (`set`): their texts, in the order in which the model names the fields.
+    Set(Vec<String>),
+}
+
+impl NewInstance {
+    pub(super) fn init(&self, controller: &str, unique: [u8; 12]) -> Result<Unsigned, AuthorError> {
+        if self.model.stream_type() != StreamType::MODEL {
+            return Err(AuthorError::NotAModel);
+        }
+        let mut header = Map::from([
+            super::controllers(controller),
+            ("model".to_owned(), Ipld::Bytes(self.model.to_bytes())),
+            ("sep".to_owned(), "model".into()),
+        ]);
+        let context = self.context.as_ref().map(StreamId::to_bytes);
+        header.extend(context.map(|id| ("context".to_owned(), Ipld::Bytes(id))));
+        let (unique, content) = match &self.relation {
+            Relation::List(content) => (Some(unique.to_vec()), content.clone()),
+            Relation::Single => (None, Ipld::Null),
+            Relation::Set(values) => (Some(values.join("|").into_bytes()), Ipld::Null),
+        };
+        content::check(&content)?;
+        header.extend(unique.map(|unique| ("unique".to_owned(), Ipld::Bytes(unique))));
+        // Content that is null is written out, unlike that of tiles.
+        let signed = matches!(self.relation, Relation::List(_));
+        Unsigned::init(header, Some(content), signed)
+    }
+}
+
+pub(super) fn change(edit: &Edit, document: &Document) -> Result<Unsigned, AuthorError> {
+    for (name, value) in &edit.header {
+        match (name.as_str(), value) {
+            ("shouldIndex", Ipld::Bool(_)) => {}
+            ("shouldIndex", _) => return Err(AuthorError::BadMetadata(name.clone())),
+            ("controller" | "controllers" | "model" | "unique" | "context", _) => {
+                return Err(AuthorError::FixedMetadata(name.clone()));
+            }
+            _ => return Err(AuthorError::UnknownMetadata(name.clone())),
+        }
+    }
+    let header = Some(edit.header.clone()).filter(|header| !header.is_empty());
+    let empty = Ipld::Map(Map::new());
+    let or_empty = |value| match value {
+        Some(Ipld::Null) | None => empty.clone(),
+        Some(value) => value,
+    };
+    let patch = match &edit.change {
+        Change::Content(new) => {
+            content::check(new.value())?;
+            let old = or_empty(document.state().content().cloned());
+            compare(&old, &or_empty(Some(new.value().clone())))
+        }
+        Change::Patch(patch) => patch_list(patch)?,
+        Change::None => Ipld::List(Vec::new()),
+    };
+    Unsigned::change(document, header, patch, true)
+}
