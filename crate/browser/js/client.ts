@@ -5,10 +5,12 @@
 // `worker-crashed`, another worker starts after a growing pause, and the subscriptions are made again. Too many crashes
 // in a row end the client for good.
 
+import { request } from './did-provider.js'
 import { fromWire, OstrakonError, toWire } from './error.js'
-import type { CallOptions, Eip1193Provider } from './types.js'
+import { Prompt } from './prompt.js'
+import type { CallOptions, DidProvider, Eip1193Provider } from './types.js'
 import { Wallet } from './wallet.js'
-import type { Ask, FromWorker, Method, Methods, Ready, Reply, Request, StartOptions, ToWorker, WireEvent } from './wire.js'
+import type { Ask, FromWorker, Method, Methods, Ready, Reply, Request, SignerAsk, StartOptions, ToWorker, WalletAsk, WireEvent } from './wire.js'
 
 const DEFAULT_TIMEOUT = 30_000
 const STOP_TIMEOUT = 5_000
@@ -46,6 +48,7 @@ export class Client {
   #ended: OstrakonError | undefined
   #stopping: Promise<void> | undefined
   #wallet: Wallet | undefined
+  readonly #signers = new Map<string, DidProvider>()
 
   constructor(
     private readonly spawn: () => Worker,
@@ -88,6 +91,20 @@ export class Client {
     })
     this.#wallet = wallet
     return { cancel: () => wallet.end() }
+  }
+
+  /** A DID provider of the page, which signs for this DID from now on, in place of an earlier one. */
+  useSigner(did: string, provider: DidProvider): Subscription {
+    const tell = () => {
+      if (this.#running) this.#post({ signers: [...this.#signers.keys()] })
+    }
+    this.#signers.set(did, provider)
+    tell()
+    return {
+      cancel: () => {
+        if (this.#signers.get(did) === provider && this.#signers.delete(did)) tell()
+      },
+    }
   }
 
   stop(): Promise<void> {
@@ -176,6 +193,7 @@ export class Client {
     this.#running = true
     this.#startedAt = performance.now()
     if (this.#wallet?.chain) this.#post({ wallet: this.#wallet.chain })
+    if (this.#signers.size > 0) this.#post({ signers: [...this.#signers.keys()] })
     this.listener.ready(ready)
     for (const call of this.#calls.values()) if (!call.sent) this.#send(call)
   }
@@ -206,13 +224,22 @@ export class Client {
     const worker = this.#worker
     let answer: ToWorker
     try {
-      if ('did' in question) throw new OstrakonError('signer-unreachable', 'the page has no provider for this DID')
-      if (!this.#wallet) throw new OstrakonError('source-unreachable', 'the page has no wallet any more')
-      answer = { answer: question.ask, ok: await this.#wallet.ask(question) }
+      answer = { answer: question.ask, ok: await ('did' in question ? this.#askSigner(question) : this.#askWallet(question)) }
     } catch (error) {
       answer = { answer: question.ask, error: toWire(error) }
     }
     if (worker === this.#worker) this.#post(answer)
+  }
+
+  async #askWallet(question: WalletAsk): Promise<string> {
+    if (!this.#wallet) throw new OstrakonError('source-unreachable', 'the page has no wallet any more')
+    return this.#wallet.ask(question)
+  }
+
+  async #askSigner({ did, method, params }: SignerAsk): Promise<string> {
+    const provider = this.#signers.get(did)
+    if (!provider) throw new OstrakonError('signer-unreachable', 'the page has no provider for this DID any more')
+    return JSON.stringify(await request(provider, method, JSON.parse(params), new Prompt()))
   }
 
   #watchLock(name: string): void {

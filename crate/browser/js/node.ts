@@ -1,9 +1,14 @@
-// What a dapp holds: the node and its documents, on top of the client.
+// What a dapp holds: the node, on top of the client.
 
 import type { Client } from './client.js'
+import { Connecting } from './connect.js'
+import { DocumentState } from './document.js'
+import type { Context, Data } from './document.js'
 import { OstrakonError } from './error.js'
+import { Sessions } from './session.js'
 import type * as T from './types.js'
 import type { Ready, WireEvent } from './wire.js'
+import { Writing } from './writing.js'
 
 /** The core ends a load by itself and knows why; the page waits this much longer for its word. In milliseconds. */
 const GRACE = 250
@@ -11,8 +16,14 @@ const GRACE = 250
 export class NodeHandle implements T.Node {
   readonly documents: T.Node['documents']
   readonly chains: T.Node['chains']
+  readonly outbox: T.Node['outbox']
   #client: Client
   #ready: Ready
+  readonly #sessions: Sessions
+  readonly #connecting: Connecting
+  readonly #context: Context
+  readonly #writing: Writing
+  #restored: Promise<unknown> | undefined
   readonly #listeners = new Map<keyof T.NodeEvents, Set<(event: never) => void>>()
 
   constructor(connect: (listener: ConstructorParameters<typeof Client>[3]) => Client) {
@@ -22,19 +33,27 @@ export class NodeHandle implements T.Node {
       ready: (ready) => {
         this.#ready = ready
         this.#emit('status', ready.status)
+        // Another worker may have heard of others. A node that can't read its sessions can still read documents.
+        this.#restored = this.#sessions.list().catch(() => {})
       },
       down: () => this.#hear({ event: 'status', data: { ...this.#ready.status, online: false, peers: [] } }),
     })
+    this.#sessions = new Sessions(this.#client, (event) => this.#emit('session', event))
+    this.#connecting = new Connecting(this.#client, this.#sessions)
+    this.#context = { client: this.#client, sessions: this.#sessions }
+    this.#writing = new Writing(this.#context)
     const call = this.#client.call.bind(this.#client)
     this.documents = {
       list: (options) => call('documents', [], options) as Promise<T.DocumentSummary[]>,
       forget: (id, options) => call('forget', [String(id)], options),
     }
+    this.outbox = { list: (options) => call('outbox', [], options) }
     this.chains = { useWallet: (provider) => this.#useWallet(provider) }
   }
 
   async open(signal?: AbortSignal): Promise<this> {
     await this.#client.open(signal)
+    await this.#restored
     return this
   }
 
@@ -50,7 +69,51 @@ export class NodeHandle implements T.Node {
     // No deadline at all is the longest that a timer can wait, for the core.
     const args: [string, number, number | undefined] = [String(ref), Math.min(timeout, 2 ** 31 - 1), atTime]
     const data = await this.#client.call('load', args, { timeout: timeout < 0 ? timeout : timeout + GRACE, ...(signal ? { signal } : {}) })
-    return new DocumentState(this.#client, data as Data)
+    return new DocumentState(this.#context, data as Data)
+  }
+
+  connectWallet(wallet: T.Wallet | T.Eip1193Provider | T.StandardWallet, options: T.ConnectOptions = {}): Promise<T.Session> {
+    return this.#connecting.wallet(wallet, options)
+  }
+
+  createPasskey(options: T.PasskeyOptions): Promise<T.Passkey> {
+    return this.#connecting.createPasskey(options)
+  }
+
+  usePasskey(options: T.UsePasskeyOptions): Promise<T.Session> {
+    return this.#connecting.usePasskey(options)
+  }
+
+  useDid(provider: T.DidProvider, options: T.CallOptions = {}): Promise<T.Session> {
+    return this.#connecting.did(provider, options)
+  }
+
+  get session(): T.Session | undefined {
+    return this.#sessions.current
+  }
+
+  sessions(options?: T.CallOptions): Promise<T.Session[]> {
+    return this.#sessions.list(options)
+  }
+
+  create<Type extends keyof T.NewDocuments>(type: Type, init: T.NewDocuments[Type], options?: T.WriteOptions): Promise<T.Document> {
+    return this.#writing.create(type, init, options)
+  }
+
+  createMany<Type extends keyof T.NewDocuments>(type: Type, inits: T.NewDocuments[Type][], options?: T.WriteOptions): Promise<T.Document[]> {
+    return this.#writing.createMany(type, inits, options)
+  }
+
+  linkAccount(wallet: T.Wallet | T.Eip1193Provider | T.StandardWallet, options?: T.LinkOptions): Promise<T.Document> {
+    return this.#writing.link(wallet, options)
+  }
+
+  encrypt(value: unknown, options: T.EncryptOptions): Promise<T.Jwe> {
+    return this.#writing.encrypt(value, options)
+  }
+
+  decrypt(secret: T.Jwe, options?: T.DecryptOptions): Promise<unknown> {
+    return this.#writing.decrypt(secret, options)
   }
 
   async importCar(bytes: Uint8Array | ArrayBuffer | Blob, options?: T.CallOptions): Promise<string[]> {
@@ -94,6 +157,7 @@ export class NodeHandle implements T.Node {
 
   #hear(event: WireEvent): void {
     if (event.event === 'status') this.#ready = { ...this.#ready, status: event.data }
+    if (event.event === 'session') return this.#sessions.hear(event.data)
     if (event.event === 'status' || event.event === 'peer' || event.event === 'document') this.#emit(event.event, event.data)
   }
 
@@ -104,105 +168,6 @@ export class NodeHandle implements T.Node {
       } catch (error) {
         reportError(error) // the listener's own, and no reason to keep others from hearing
       }
-    }
-  }
-}
-
-type Data = Omit<T.Document, 'follow' | typeof Symbol.asyncIterator>
-
-class DocumentState implements T.Document {
-  declare readonly id: string
-  declare readonly url: string
-  declare readonly tip: string
-  declare readonly commitId: string
-  declare readonly type: string
-  declare readonly content: unknown
-  declare readonly metadata: Record<string, unknown>
-  declare readonly state: Record<string, unknown>
-  declare readonly log: T.LogEntry[]
-  declare readonly refused?: T.Refusal
-  declare readonly source: 'disk' | 'network'
-  readonly #client: Client
-
-  constructor(client: Client, data: Data) {
-    this.#client = client
-    Object.assign(this, data)
-  }
-
-  follow({ signal }: { signal?: AbortSignal } = {}): AsyncIterableIterator<T.Document> {
-    return new Following(this.#client, this.id, signal)
-  }
-
-  [Symbol.asyncIterator](): AsyncIterableIterator<T.Document> {
-    return this.follow()
-  }
-}
-
-/** Holds at most one state that was not read yet: the latest. Subscribes at the first `next`. */
-class Following implements AsyncIterableIterator<T.Document> {
-  #latest: T.Document | undefined
-  #ended: { error?: OstrakonError } | undefined
-  #cancel: (() => void) | undefined
-  readonly #waiting: { resolve(result: IteratorResult<T.Document>): void; reject(error: OstrakonError): void }[] = []
-
-  constructor(
-    private readonly client: Client,
-    private readonly id: string,
-    private readonly signal: AbortSignal | undefined,
-  ) {}
-
-  [Symbol.asyncIterator](): this {
-    return this
-  }
-
-  next(): Promise<IteratorResult<T.Document>> {
-    if (!this.#cancel && !this.#ended) this.#subscribe()
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject })
-      this.#flow()
-    })
-  }
-
-  async return(): Promise<IteratorResult<T.Document>> {
-    this.#latest = undefined
-    this.#end({})
-    return { done: true, value: undefined }
-  }
-
-  #subscribe(): void {
-    const { signal } = this
-    const onAbort = () => this.#end({ error: new OstrakonError('aborted', 'the iteration was aborted', { cause: signal?.reason }) })
-    if (signal?.aborted) return onAbort()
-    signal?.addEventListener('abort', onAbort)
-    const subscription = this.client.follow(
-      this.id,
-      (data) => {
-        this.#latest = new DocumentState(this.client, data as Data)
-        this.#flow()
-      },
-      (error) => this.#end(error && error.code !== 'stopped' ? { error } : {}),
-    )
-    this.#cancel = () => {
-      signal?.removeEventListener('abort', onAbort)
-      subscription.cancel()
-    }
-  }
-
-  #end(how: { error?: OstrakonError }): void {
-    if (this.#ended) return
-    this.#ended = how
-    this.#cancel?.()
-    this.#flow()
-  }
-
-  #flow(): void {
-    while (this.#waiting.length > 0) {
-      if (this.#latest) this.#waiting.shift()?.resolve({ done: false, value: this.#latest })
-      else if (this.#ended?.error) this.#waiting.shift()?.reject(this.#ended.error)
-      else if (this.#ended) this.#waiting.shift()?.resolve({ done: true, value: undefined })
-      else return
-      if (!this.#latest && this.#ended) this.#ended = {} // an error is told once
-      this.#latest = undefined
     }
   }
 }

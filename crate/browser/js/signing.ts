@@ -12,8 +12,8 @@ export interface Signing {
   readonly account: string
   /** All that the wallet shows, by CAIP-10: if another of them signs, the worker can say which. */
   readonly accounts: string[]
-  /** Ethereum's answer is hex with `0x`, Solana's 64 bytes. */
-  sign(text: string): Promise<string | Uint8Array>
+  /** As the chain's wallets write signatures: Ethereum's 65 bytes in hex with `0x`, Solana's 64 in base58. */
+  sign(text: string): Promise<string>
 }
 
 /** Most accounts that are looked at. */
@@ -135,7 +135,7 @@ async function solana(wallet: StandardWallet, wanted: string | undefined, prompt
         throw new OstrakonError('wallet-other-text', 'the wallet signed another text than it was asked to', { hint: 'Another wallet may sign texts as they are.' })
       }
       if (!solanaAccounts(wallet.accounts).some((one) => one.id === id)) throw changed('account')
-      return signature.slice()
+      return base58(signature)
     },
   }
 }
@@ -193,3 +193,14 @@ const changed = (what: 'account' | 'chain') =>
 const unusable = (message: string, hint = 'This wallet does not do what its standard says: another one may.') => new OstrakonError('wallet-unusable', message, { hint })
 
 const equal = (one: Uint8Array, other: Uint8Array) => one.length === other.length && one.every((byte, index) => byte === other[index])
+
+const DIGITS = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'
+
+function base58(bytes: Uint8Array): string {
+  let text = ''
+  for (let number = BigInt(`0x00${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`); number > 0n; number /= 58n) {
+    text = DIGITS[Number(number % 58n)] + text
+  }
+  const zeros = bytes.findIndex((byte) => byte !== 0)
+  return '1'.repeat(zeros < 0 ? bytes.length : zeros) + text
+}

@@ -103,6 +103,235 @@ export interface CallOptions {
   timeout?: number
 }
 
+/** What a session may write. It is shown to the user, and every node checks it at each event. */
+export type Resources =
+  | {
+      /** StreamIDs of models: their instances may be created and changed. */
+      models?: string[]
+      /** StreamIDs of documents that may be changed. */
+      documents?: string[]
+    }
+  /** As they are signed: `ceramic://<id>`, `ceramic://*?model=<id>`, or `ceramic://*` for everything the account has. */
+  | string[]
+
+export interface ConnectOptions extends CallOptions {
+  /**
+   * What the session may write: name the models and documents that your dapp needs. There is no default. Tiles can only be
+   * created with `['ceramic://*']`. Not wanted for `kind: 'key'`, which may do everything, as its own account.
+   */
+  resources?: Resources
+  /** How long the session lasts: seconds, or a number with `m`, `h`, `d` or `w`. Default `7d`, at most 365 days. */
+  expiresIn?: number | `${number}${'s' | 'm' | 'h' | 'd' | 'w'}`
+  /** What the user reads first in the wallet: one line of printable ASCII. */
+  statement?: string
+  /** Which account, by its address or CAIP-10. Default: the one in use in the wallet. */
+  account?: string
+  /**
+   * `session`, the default: the account itself (`did:pkh:…`) signs a leave for a key of this browser, until it expires.
+   * `key`: a `did:key` made from the wallet's signature over a fixed text: the same wallet gives the same DID on any device,
+   * it never expires, and whoever gets that signature once has it for ever.
+   */
+  kind?: 'session' | 'key'
+  /** For the whole conversation with the wallet, the user's time included, in milliseconds. Default 300,000. */
+  timeout?: number
+}
+
+/** A passkey of this site, as `createPasskey` made it. Not secret; `JSON.stringify` keeps it. */
+export interface Passkey {
+  /** The credential's id, in base64url. */
+  readonly id: string
+  /** `did:key:zDn…` */
+  readonly did: string
+}
+
+export interface PasskeyOptions extends CallOptions {
+  /** What the user's device calls it: whose it is. */
+  name: string
+}
+
+export interface UsePasskeyOptions extends CallOptions {
+  /** Those that may be used. Default: any of this site; one that this browser does not know yet is asked to sign twice. */
+  passkeys?: Passkey[]
+  resources: Resources
+  expiresIn?: ConnectOptions['expiresIn']
+}
+
+/** Who vouches for a session: an account, a passkey, a key made from a wallet's signature, or a DID provider of the page. */
+export type SessionKind = 'ethereum' | 'solana' | 'passkey' | 'key' | 'external'
+
+/** An identity that may write from this browser. It survives a reload; its key never leaves the worker. */
+export interface Session {
+  readonly id: string
+  /** The DID in whose name it writes. */
+  readonly did: string
+  /** The key that signs: a `did:key` of this browser under the leave of `did`, or `did` itself. */
+  readonly key: string
+  readonly kind: SessionKind
+  /** As they were signed. Empty: it signs as `did` itself, and may write all that is its own. */
+  readonly resources: string[]
+  /** Unix milliseconds. Absent: it does not end by itself. */
+  readonly expiresAt?: number
+  /** Unix milliseconds. */
+  readonly createdAt: number
+  /** Neither expired nor revoked. */
+  readonly active: boolean
+  /** For libraries that want a DID provider (EIP-2844), such as npm’s `dids`. */
+  readonly provider: DidProvider
+  /** Wipes its key from memory and disk. What it wrote stays; a copy of its leave in a stolen backup ends when it expires. */
+  revoke(options?: CallOptions): Promise<void>
+  /** Calls `listener` at such an event; returns a function that ends this. `expiring` comes once, see `SessionEvents`. */
+  on<Type extends keyof SessionEvents>(type: Type, listener: (session: Session) => void): () => void
+}
+
+export interface SessionEvents {
+  /** An hour is left, or a tenth of its life if that is less: offer to sign again. Who begins to listen later is told as well. */
+  expiring: Session
+  expired: Session
+  /** In this tab or another. */
+  revoked: Session
+}
+
+export interface SessionEvent {
+  change: 'opened' | keyof SessionEvents
+  session: Session
+}
+
+/** A DID provider as EIP-2844 describes it: JSON-RPC with `did_authenticate`, `did_createJWS` and `did_decryptJWE`. */
+export interface DidProvider {
+  readonly isDidProvider?: boolean
+  send(request: DidRequest): Promise<DidResponse | null>
+}
+
+export interface DidRequest {
+  jsonrpc: '2.0'
+  id?: string | number | null
+  method: string
+  params?: unknown
+}
+
+export interface DidResponse {
+  jsonrpc: string
+  id?: string | number | null
+  result?: unknown
+  error?: { code: number; message?: string; data?: unknown }
+}
+
+export interface WriteOptions extends CallOptions {
+  /** Who writes. Default: a session of the document's controller, else `node.session`. */
+  session?: Session
+}
+
+/** What each type of document starts with. */
+export interface NewDocuments {
+  tile: NewTile
+  model: ModelDefinition
+  modelInstance: NewModelInstance
+}
+
+export interface NewTile {
+  /** JSON. */
+  content?: unknown
+  /** CommitID of the tile that holds the JSON schema of the content. */
+  schema?: string
+  tags?: string[]
+  family?: string
+  /** Nobody can ever hand it to another controller. */
+  forbidControllerChange?: boolean
+  /** The one tile of this controller with this family and these tags. It starts empty: write its content by `update`. */
+  deterministic?: boolean
+}
+
+/** A model as ComposeDB defines them. What it may say, and which parts agree, the node checks. */
+export interface ModelDefinition {
+  version: '1.0' | '2.0'
+  name: string
+  description?: string
+  /** JSON schema (2020-12) of an instance's content. */
+  schema: Record<string, unknown>
+  accountRelation: { type: 'list' | 'single' | 'none' } | { type: 'set'; fields: string[] }
+  relations?: Record<string, unknown>
+  views?: Record<string, unknown>
+  interface?: boolean
+  implements?: string[]
+  immutableFields?: string[]
+}
+
+export interface NewModelInstance {
+  /** StreamID of the model. */
+  model: string
+  /** JSON that the model's schema allows. */
+  content?: unknown
+  /** StreamID of a document in whose context this one stands. */
+  context?: string
+}
+
+export interface UpdateOptions extends WriteOptions {
+  /** What of the metadata changes: of a tile `controllers`, `family`, `schema` and `tags`, of an instance `shouldIndex`. */
+  metadata?: Record<string, unknown>
+  /** The tip that this change was made for, by CID. Default: this state's, or that of what was last written through it. */
+  base?: string
+  /**
+   * Default true: if somebody else has written since, nothing is written and the call fails with code `stale`; load the
+   * document again, look, and decide. False: the change is made to whatever the document says by now.
+   */
+  throwIfStale?: boolean
+}
+
+/** An operation of a JSON Patch (RFC 6902). */
+export type PatchOperation =
+  | { op: 'add' | 'replace' | 'test'; path: string; value: unknown }
+  | { op: 'remove'; path: string }
+  | { op: 'move' | 'copy'; from: string; path: string }
+
+export interface LinkOptions extends CallOptions {
+  /** Which account, by its address or CAIP-10. Default: the one in use in the wallet. */
+  account?: string
+  /** To whom it is linked. Default: the DID of `node.session`. */
+  did?: string
+  /** For the whole conversation with the wallet, in milliseconds. Default 300,000. */
+  timeout?: number
+}
+
+export interface EncryptOptions extends CallOptions {
+  /** Who can read it, by DID. Yourself only if you are named. */
+  to: string[]
+}
+
+export interface DecryptOptions extends CallOptions {
+  /** Whose key decrypts. Default: `node.session`. */
+  session?: Session
+}
+
+/** An encrypted message (JWE, RFC 7516, as Ceramic's `dids` writes it). Plain JSON: store it where you like. */
+export interface Jwe {
+  protected: string
+  iv: string
+  ciphertext: string
+  tag: string
+  aad?: string
+  recipients?: { encrypted_key: string; header: Record<string, unknown> }[]
+}
+
+/** Something written here that waits to be published. */
+export interface OutboxEntry {
+  /** StreamID. */
+  id: string
+  /** CID of the event. */
+  event: string
+  /** Why it waits: a stable code, such as `offline`. */
+  reason: string
+  /** Unix milliseconds. */
+  since: number
+}
+
+/** How far what was written here has come. */
+export interface PublicationStatus {
+  /** `local`: on this disk only. `published`: sent. `seen`: peers answered with it. `anchored`: a blockchain has it. */
+  state: 'local' | 'published' | 'seen' | 'anchored'
+  /** Of `seen`: how many peers. */
+  peers?: number
+}
+
 export interface LoadOptions extends CallOptions {
   /** The document as it was at this time, in unix seconds. */
   atTime?: number
@@ -123,6 +352,41 @@ export interface Node extends AsyncDisposable {
     list(options?: CallOptions): Promise<DocumentSummary[]>
     /** Stops following a document and deletes it from disk, as soon as no other that is kept rests on it. */
     forget(id: string, options?: CallOptions): Promise<void>
+  }
+  /**
+   * Signs the user in with the wallet they have: one signature, and this browser may write what `resources` name until the
+   * session expires. Refused or interrupted, it leaves nothing behind.
+   */
+  connectWallet(wallet: Wallet | Eip1193Provider | StandardWallet, options?: ConnectOptions): Promise<Session>
+  /** Makes a passkey of this site on the user's device. Keep what it resolves to: the device does not tell the DID again. */
+  createPasskey(options: PasskeyOptions): Promise<Passkey>
+  /** Signs the user in with a passkey of this site. */
+  usePasskey(options: UsePasskeyOptions): Promise<Session>
+  /** Lets a DID provider of the page sign (EIP-2844), such as one that other Ceramic libraries use, while this page is open. */
+  useDid(provider: DidProvider, options?: CallOptions): Promise<Session>
+  /** Who writes if a call names no session: the one that this page opened last, else the newest that is active. */
+  readonly session: Session | undefined
+  /** All sessions of this origin, the oldest first. They survive a reload. */
+  sessions(options?: CallOptions): Promise<Session[]>
+  /**
+   * Writes a new document and resolves when it is on disk, online or not: it is published when there are peers. A tile
+   * with `deterministic`, or an instance of a model of which an account has one, resolves to the one that there is.
+   */
+  create<Type extends keyof NewDocuments>(type: Type, init: NewDocuments[Type], options?: WriteOptions): Promise<Document>
+  /** The same for many at once: all of them are written, or none. */
+  createMany<Type extends keyof NewDocuments>(type: Type, inits: NewDocuments[Type][], options?: WriteOptions): Promise<Document[]>
+  /**
+   * Links an account of the wallet to a DID in public: resolves to the account's CAIP-10 link, which any Ceramic node
+   * can verify. The wallet signs one text.
+   */
+  linkAccount(wallet: Wallet | Eip1193Provider | StandardWallet, options?: LinkOptions): Promise<Document>
+  /** Encrypts JSON, or bytes, so that only these DIDs can read it. They must have a key to agree on: `did:key` of ed25519, or a 3ID. */
+  encrypt(value: unknown, options: EncryptOptions): Promise<Jwe>
+  /** What was encrypted for the session's key: JSON as it was, or bytes if bytes were encrypted. */
+  decrypt(secret: Jwe, options?: DecryptOptions): Promise<unknown>
+  readonly outbox: {
+    /** What is written but that no peer has heard of yet, and why. The oldest first. */
+    list(options?: CallOptions): Promise<OutboxEntry[]>
   }
   readonly chains: {
     /**
@@ -150,29 +414,6 @@ export interface NodeEvents {
   document: { id: string; tip: string }
   /** A session of this origin, whichever tab opened it, has changed. */
   session: SessionEvent
-}
-
-/** Who vouches for a session: an account, a passkey, a key made from a wallet's signature, or a DID provider of the page. */
-export type SessionKind = 'ethereum' | 'solana' | 'passkey' | 'key' | 'external'
-
-/** A leave to write as a DID. */
-export interface SessionInfo {
-  /** Names the session; no secret. */
-  session: string
-  /** Who owns what it writes. */
-  did: string
-  kind: SessionKind
-  /** What it may write, such as `ceramic://*?model=kjzl6…`. Empty for one that signs as its DID itself, which may write all that is the DID's. */
-  resources: string[]
-  /** Unix milliseconds. Absent: it does not end by itself. */
-  expiresAt?: number
-  /** Unix milliseconds. */
-  createdAt: number
-}
-
-/** `expiring` comes one hour before the end, or when a tenth of the session's life is left if that is later. */
-export interface SessionEvent extends SessionInfo {
-  change: 'opened' | 'expiring' | 'expired' | 'revoked'
 }
 
 export interface Status {
@@ -220,6 +461,12 @@ export interface Document extends AsyncIterable<Document> {
   /** Why what was heard last of the document was not taken, or not to its end. None of it is in this state. */
   readonly refused?: Refusal
   readonly source: 'disk' | 'network'
+  /** How far the newest event has come from here. */
+  readonly status: PublicationStatus
+  /** Writes what the whole content is to be from now on; only the difference is signed and sent. Resolves as `create` does. */
+  update(content: unknown, options?: UpdateOptions): Promise<Document>
+  /** Changes a part of the content. */
+  patch(operations: PatchOperation[], options?: UpdateOptions): Promise<Document>
   /** The same iteration, ended by a signal: its next step then fails with code `aborted`. */
   follow(options?: { signal?: AbortSignal }): AsyncIterableIterator<Document>
 }

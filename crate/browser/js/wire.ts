@@ -1,6 +1,7 @@
 // What page, worker and the workers of other tabs say to each other. Everything here survives structured cloning.
 
-import type { NodeEvents, SessionInfo, SessionKind, Status } from './types.js'
+import type { Json } from './content.js'
+import type { Jwe, NewDocuments, NodeEvents, OutboxEntry, SessionEvents, SessionKind, Status } from './types.js'
 
 /** Raised whenever a message changes its meaning: tabs that were loaded at different times may meet. */
 export const WIRE_VERSION = 3
@@ -44,16 +45,34 @@ export interface Methods {
   openExternalSession(did: string): SessionInfo
   sessions(): SessionInfo[]
   revokeSession(session: string): void
+  passkeyDid(publicKey: string): string
+  passkeyCandidates(assertion: Assertion): string[]
   createJws(session: string, payload: string, header: string | undefined): object
+  decryptJwe(session: string, jwe: string): Uint8Array
+  create(session: string, document: NewDocument): object
+  createMany(session: string, documents: NewDocument[]): object[]
+  update(session: string, id: string, change: Change & { metadata?: Json; base?: string }): object
+  linkMessage(account: string, did: string): { message: string; timestamp: number }
+  linkAccount(proof: { account: string; message: string; timestamp: number; signature: string }): object
+  outbox(): OutboxEntry[]
+  encrypt(value: { bytes: Uint8Array } | { json: Json }, to: string[]): Jwe
+  decrypt(session: string, jwe: string): { bytes: Uint8Array } | { json: Json }
   stop(): void
 }
 export type Method = keyof Methods
 
+export interface NewDocument {
+  type: keyof NewDocuments
+  init: Json
+}
+
+export type Change = { content: Json } | { patch: Json }
+
 /** What a session of an account or a passkey is to be. */
 export interface SessionRequest {
   kind: Extract<SessionKind, 'ethereum' | 'solana' | 'passkey'>
-  /** CAIP-10, such as `eip155:1:0x…`; of a passkey the `did:key` of its public key. */
-  account: string
+  /** CAIP-10, such as `eip155:1:0x…`; none of a passkey, which says who it is when it has signed. */
+  account?: string
   /** The host that asks, as the wallet will show it. */
   domain: string
   statement?: string
@@ -76,7 +95,26 @@ export interface BegunSession {
  * What the wallet made of the message: its signature as it writes it (hexadecimal with 0x of Ethereum's, base58 of Solana's),
  * or a passkey's assertion, each part in base64url.
  */
-export type SessionProof = { signature: string } | { authenticatorData: string; clientDataJSON: string; signature: string }
+export type SessionProof = { signature: string; accounts: string[] } | (Assertion & { did: string })
+
+export interface Assertion {
+  authenticatorData: string
+  clientDataJSON: string
+  signature: string
+}
+
+export interface SessionInfo {
+  /** Names the session; no secret. */
+  session: string
+  did: string
+  key: string
+  kind: SessionKind
+  resources: string[]
+  expiresAt?: number
+  createdAt: number
+}
+
+export type SessionChange = SessionInfo & { change: 'opened' | keyof SessionEvents }
 
 export interface Ready {
   peerId: string
@@ -123,7 +161,8 @@ export type Ask = WalletAsk | SignerAsk
 /** The answer to a call, or what it pushes before. */
 export type Reply = { id: number; ok: unknown } | { id: number; error: WireError } | { id: number; data: unknown }
 
-export interface WireEvents extends NodeEvents {
+export interface WireEvents extends Omit<NodeEvents, 'session'> {
+  session: SessionChange
   /** The worker runs and holds the Web Lock of this name until it ends, in whatever way. */
   alive: string
   /** Another worker owns the node now. */
