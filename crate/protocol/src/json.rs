@@ -75,7 +75,7 @@ fn integer_to_json(integer: i128) -> Value {
 }
 
 /// Whole numbers are printed without a fraction; what is not finite is `null`, as in js.
-fn float_to_json(float: f64) -> Value {
+pub(crate) fn float_to_json(float: f64) -> Value {
     let whole = float.fract() == 0.0;
     if whole && float >= 0.0 && float < u64::MAX as f64 {
         return Value::from(float as u64);

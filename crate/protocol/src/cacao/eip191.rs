@@ -7,7 +7,7 @@ use sha3::{Digest as _, Keccak256};
 use super::text::Message;
 use crate::account::ethereum::{self, recover};
 
-const CHAIN: &str = "Ethereum";
+pub(super) const CHAIN: &str = "Ethereum";
 
 /// js tries the address as the issuer writes it, then with the checksum of EIP-55, then the old text if it is old enough.
 pub(super) fn verify(message: &Message, signature: &str) -> Option<()> {
@@ -23,6 +23,12 @@ pub(super) fn verify(message: &Message, signature: &str) -> Option<()> {
         || (checksummed != address && signed(&message.write(CHAIN, &checksummed)))
         || (message.old && signed(&message.write_old(CHAIN, address)));
     valid.then_some(())
+}
+
+/// The address whose key signed this text, whichever that is.
+pub(super) fn signer(text: &[u8], signature: &str) -> Option<[u8; 20]> {
+    let (pair, id) = read(signature)?;
+    recover(&digest(str::from_utf8(text).ok()?), &pair, id)
 }
 
 /// r, s and v. js does not look at what follows them.
@@ -46,7 +52,7 @@ fn digest(text: &str) -> [u8; 32] {
 }
 
 /// EIP-55: a digit is written large where the hash of the digits has a large nibble.
-fn checksum(digits: &str) -> String {
+pub(super) fn checksum(digits: &str) -> String {
     let hash = HEXLOWER.encode(&Keccak256::digest(digits));
     let cased = digits.chars().zip(hash.chars()).map(|(digit, nibble)| {
         if nibble >= '8' {

@@ -14,7 +14,9 @@
 //! Stricter than js, so that nothing means more than was signed: fields are texts, times are moments, and only the
 //! statement has line breaks, since a text that can be taken apart in two ways lets one capability pass for another.
 
+mod assemble;
 mod eip191;
+mod request;
 mod solana;
 mod stacks;
 mod text;
@@ -37,6 +39,11 @@ use text::Message;
 use times::Times;
 
 pub use crate::encoding::MAX_BASE58;
+pub use assemble::{Answer, MAX_ACCOUNTS, MAX_ANSWER, Proof, passkey_candidates, passkey_did};
+pub use request::{
+    ANY_DOCUMENT, Ask, Asked, MAX_RESOURCE, MAX_STATEMENT, MAX_WORDS, Moment, SessionError,
+    SessionRequest, instances_of, nonce, one_document,
+};
 pub(crate) use times::parse as moment;
 pub use times::{CLOCK_SKEW, PHASE_OUT};
 

@@ -51,13 +51,12 @@ impl Assertion {
         if let Some(Ipld::Map(payload)) = unsigned.get_mut("p") {
             payload.remove("iss");
         }
-        let bytes = cbor::encode(&Ipld::Map(std::mem::take(unsigned))).map_err(|_| BAD)?;
-        let challenge = Block::dag_cbor(bytes).map_err(|_| BAD)?;
+        let challenge = challenge(std::mem::take(unsigned))?;
         Ok(Self {
             signature: base64(signature).ok_or(BAD)?,
             authenticator,
             client,
-            challenge: *challenge.cid(),
+            challenge,
         })
     }
 
@@ -74,11 +73,39 @@ impl Assertion {
             .or_else(|_| Signature::from_slice(&self.signature))
             .ok()?;
         key.verify(&signed, &signature).ok()?;
-        let client: Value = serde_json::from_slice(&self.client).ok()?;
-        let challenge = base64(client.get("challenge")?.as_str()?)?;
-        let good = client.get("type")? == "webauthn.get" && challenge == self.challenge.to_bytes();
-        good.then_some(())
+        asked(&self.client, &self.challenge.to_bytes()).then_some(())
     }
+}
+
+/// The name of a capability without issuer and signature: what the authenticator signs.
+pub(super) fn challenge(unsigned: Map) -> Result<Cid, CacaoError> {
+    const BAD: CacaoError = CacaoError::Malformed("not the answer of an authenticator");
+    let bytes = cbor::encode(&Ipld::Map(unsigned)).map_err(|_| BAD)?;
+    Ok(*Block::dag_cbor(bytes).map_err(|_| BAD)?.cid())
+}
+
+/// Whether the browser says that it asked for a signature over this challenge.
+pub(super) fn asked(client: &[u8], challenge: &[u8]) -> bool {
+    let Ok(client) = serde_json::from_slice::<Value>(client) else {
+        return false;
+    };
+    let said = client.get("challenge").and_then(Value::as_str);
+    let said = said.and_then(base64).is_some_and(|said| said == challenge);
+    said && client
+        .get("type")
+        .is_some_and(|kind| kind == "webauthn.get")
+}
+
+/// Whether this DID is one that a passkey can have.
+pub(super) fn is_passkey(did: &str) -> bool {
+    passkey(did).is_some()
+}
+
+/// The `did:key` of a passkey: the compressed point, as js writes it.
+pub(super) fn did(key: &VerifyingKey) -> String {
+    let point = key.to_sec1_point(true);
+    let digits = multibase::Base::Base58Btc.encode([&P256, point.as_bytes()].concat());
+    format!("did:key:z{digits}")
 }
 
 /// The P-256 key in a `did:key`, compressed or not. The third form that `did:key` has, coordinates alone, is none here.

@@ -106,7 +106,7 @@ pub(super) fn base58(bytes: &[u8]) -> String {
 }
 
 /// The fragment of a derived key-agreement key.
-pub(super) fn x25519_fingerprint(key: &[u8]) -> String {
+pub(crate) fn x25519_fingerprint(key: &[u8]) -> String {
     fingerprint(X25519, key)
 }
 

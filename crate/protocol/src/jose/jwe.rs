@@ -1,8 +1,14 @@
-//! The written forms of a JWE (RFC 7516): general JSON, and the dag-jose block. Only the envelope; nothing is decrypted here.
+//! JWE (RFC 7516) and DagJWE, as `dids` 5 makes and opens them: X25519 between DIDs, XChaCha20-Poly1305 for the content.
 //!
-//! Both hold the same bytes, as dag-jose 5 writes them; fields that are none of a JWE are passed over, as it and the RFC do.
-//! A hostile sender chooses all of it: a JWE has at most [`MAX_JWE_BYTES`] bytes and [`MAX_RECIPIENTS`] recipients, and
+//! Here are the written forms, general JSON and the dag-jose block. Both hold the same bytes, as dag-jose 5 writes them;
+//! fields that are none of a JWE are passed over, as it and the RFC do. A hostile sender chooses all of it: a JWE has at most [`MAX_JWE_BYTES`] bytes and [`MAX_RECIPIENTS`] recipients, and
 //! what the decoders of JSON and DAG-CBOR take nests no deeper than [`cbor::MAX_DEPTH`].
+
+mod cipher;
+mod decrypt;
+mod encrypt;
+mod keys;
+mod value;
 
 use std::collections::BTreeMap;
 
@@ -13,14 +19,21 @@ use serde_json::{Map, Value};
 
 use super::jws::base64;
 use crate::block::BlockError;
+use crate::did::DidError;
 use crate::{Block, cbor, json as ipld_json};
+
+pub use encrypt::{Legible, Random};
+pub use keys::{AgreementKey, DecryptionKey, KEY_ALGORITHM};
+
+/// How the content is encrypted.
+pub const CONTENT_ALGORITHM: &str = "XC20P";
 
 /// Most bytes of a JWE, all parts but the headers of its recipients together.
 pub const MAX_JWE_BYTES: usize = 4 << 20;
 /// Most recipients. Each is a key agreement that a reader may have to try.
 pub const MAX_RECIPIENTS: usize = 1_024;
 
-/// Why something is no JWE.
+/// Why something is no JWE, or cannot be encrypted or decrypted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JweError {
     /// A part is missing, of the wrong type, or not base64url.
@@ -35,6 +48,35 @@ pub enum JweError {
     /// Too large for a block.
     #[error(transparent)]
     Block(#[from] BlockError),
+    /// Encrypted for nobody.
+    #[error("a JWE needs at least one recipient")]
+    NoRecipients,
+    /// A recipient that does not resolve.
+    #[error("the recipient does not resolve: {0}")]
+    Did(#[from] DidError),
+    /// A recipient nobody can encrypt to, such as a blockchain account.
+    #[error(
+        "{0} has no key to encrypt to; use a did:key of an ed25519 key, or a 3ID that lists a key for agreement"
+    )]
+    NoKey(String),
+    /// An X25519 key that gives no shared secret.
+    #[error("a key is malformed, or no secret can be agreed with it")]
+    BadKey,
+    /// Nothing to encrypt.
+    #[error("no content: an empty one could not be decrypted again")]
+    Empty,
+    /// Fewer bytes than [`Random::bytes_for`].
+    #[error("too little randomness was handed in")]
+    Randomness,
+    /// Content that is not encrypted with [`CONTENT_ALGORITHM`].
+    #[error("the encryption {0} is not supported, only {CONTENT_ALGORITHM}")]
+    Algorithm(String),
+    /// No recipient is one of the keys, or something was changed on the way.
+    #[error("not encrypted for this key, or changed since")]
+    NotForThisKey,
+    /// Content that is no value, where one was expected.
+    #[error("the content is no value: {0}")]
+    Value(&'static str),
 }
 
 impl JweError {
@@ -45,6 +87,15 @@ impl JweError {
             Self::TooLarge(_) => "jwe-too-large",
             Self::TooManyRecipients(_) => "jwe-too-many-recipients",
             Self::Block(error) => error.code(),
+            Self::NoRecipients => "jwe-no-recipients",
+            Self::Did(error) => error.code(),
+            Self::NoKey(_) => "jwe-no-key",
+            Self::BadKey => "jwe-bad-key",
+            Self::Empty => "jwe-empty",
+            Self::Randomness => "jwe-randomness",
+            Self::Algorithm(_) => "jwe-algorithm",
+            Self::NotForThisKey => "jwe-not-for-this-key",
+            Self::Value(_) => "jwe-value",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Signatures: JWS as Ceramic events carry them (RFC 7515, as dids 5 verifies it), and the envelopes of JWE ([`jwe`]).
+//! Signatures: JWS as Ceramic events carry them (RFC 7515, as dids 5 verifies it); and encryption ([`jwe`]).
 //!
 //! A hostile sender chooses the header, the signature and, through the `kid`, the key. [`MAX_PROTECTED_BYTES`] bounds
 //! the header before it is parsed; an algorithm is taken from a fixed list and must fit the kind of key; exactly one
@@ -23,7 +23,7 @@ use crate::event::Envelope;
 
 pub use header::{Algorithm, Header, MAX_PROTECTED_BYTES};
 pub use many::{MAX_BATCH, verify_envelopes};
-pub use sign::Ed25519Signer;
+pub use sign::{AUTHENTICATION_SECONDS, Ed25519Signer};
 pub use signature::verify;
 
 /// Why a signature, or what surrounds it, is refused.

@@ -1,5 +1,9 @@
 //! Signing with an ed25519 seed, deterministically: the same seed and payload give the same envelope on every node.
 
+mod provider;
+
+pub use provider::AUTHENTICATION_SECONDS;
+
 use cid::Cid;
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::json;

@@ -1,0 +1,471 @@
+//! Asking an account for a capability: the text it will sign, byte for byte as @didtools/pkh-ethereum 0.6 and pkh-solana 0.2
+//! make it, or the challenge of a passkey as @didtools/key-webauthn 2.0 does.
+//!
+//! The words come from a page, which may be hostile or careless. What could be read in two ways, what js-ceramic or
+//! ceramic-one would refuse afterwards, and what nobody would read is refused before anybody is asked to sign it: texts are
+//! printable ASCII on one line, a statement has at most [`MAX_STATEMENT`] characters, all words together [`MAX_WORDS`].
+
+use data_encoding::HEXLOWER;
+use ipld_core::ipld::Ipld;
+use jiff::civil::Date;
+
+use super::text::Message;
+use super::{CacaoError, Capability, Kind, MAX_RESOURCES, eip191, moment, webauthn};
+use crate::did::pkh::Account;
+use crate::did::{self, MAX_DID_BYTES};
+use crate::encoding::base58;
+use crate::event::Map;
+use crate::{Block, StreamId, cbor};
+
+/// Longest statement, in characters. A wallet shows a few lines.
+pub const MAX_STATEMENT: usize = 1_024;
+/// Longest resource, in characters.
+pub const MAX_RESOURCE: usize = 1_024;
+/// Most characters of all words of a request together.
+pub const MAX_WORDS: usize = 65_536;
+
+/// The resource that stands for every document of the account.
+pub const ANY_DOCUMENT: &str = "ceramic://*";
+
+/// The resource of one document.
+pub fn one_document(stream: &StreamId) -> String {
+    format!("ceramic://{stream}")
+}
+
+/// The resource of all instances of a model.
+pub fn instances_of(model: &StreamId) -> String {
+    format!("ceramic://*?model={model}")
+}
+
+/// Why nobody is asked for a session, or an answer makes none. Nothing was kept in either case.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SessionError {
+    /// The account is none that can sign a capability.
+    #[error(
+        "{0:?} cannot sign for a session: name an account as eip155:1:0x… or solana:…:…, or a passkey as did:key:zDn…"
+    )]
+    Account(String),
+    /// The site's name is not a host, with a port or without.
+    #[error("{0:?} is not the name of a site: give its host, as location.host has it")]
+    Domain(String),
+    /// The session's own DID is none that can sign.
+    #[error("{0:?} is not the DID of a session key: give a did:key that signs")]
+    SessionKey(String),
+    /// The statement is not printable ASCII on one line, or too long.
+    #[error("the statement must be one line of at most {MAX_STATEMENT} printable ASCII characters")]
+    Statement,
+    /// A passkey shows nobody a statement.
+    #[error("a passkey shows no text: leave the statement away")]
+    StatementUnseen,
+    /// No resources are named.
+    #[error("name the documents or models that the session may write, or \"ceramic://*\" for all")]
+    NoResources,
+    /// A resource is not a URI of printable ASCII, or too long.
+    #[error(
+        "{0:?} is not a resource: a URI with a scheme, such as ceramic://*?model=…, of at most {MAX_RESOURCE} characters"
+    )]
+    Resource(String),
+    /// More words than anybody signs.
+    #[error(
+        "the request is too large: at most {MAX_RESOURCES} resources and {MAX_WORDS} characters"
+    )]
+    TooLarge,
+    /// The nonce is not 8 to 128 letters and digits.
+    #[error("the nonce must be 8 to 128 random letters and digits")]
+    Nonce,
+    /// The id of the request is not printable ASCII without spaces.
+    #[error("the request id must be at most 128 printable ASCII characters without spaces")]
+    RequestId,
+    /// A time before the year 0 or after 9999.
+    #[error("the {0} of the session is not a time that can be written")]
+    Time(&'static str),
+    /// It would have ended before it began.
+    #[error("the session would end before it begins: choose a later end")]
+    Past,
+    /// The answer is that of another kind of wallet.
+    #[error("the answer is not one of the wallet that was asked")]
+    OtherWallet,
+    /// The answer came after the session's end.
+    #[error("the wallet answered when the session had already ended: ask again")]
+    Late,
+    /// The signature is not written as wallets write one.
+    #[error("the wallet's answer is not a signature: {0}")]
+    Format(&'static str),
+    /// The signature has another length than its kind has.
+    #[error(
+        "the wallet's signature has {got} bytes, not {want}; if the account is a contract, use one with a key of its own"
+    )]
+    Length {
+        /// How many there are.
+        got: usize,
+        /// How many there should be.
+        want: usize,
+    },
+    /// Another account of the wallet signed.
+    #[error("the wallet signed with {0}: choose the account that was asked, or connect this one")]
+    OtherAccount(String),
+    /// The account did not sign what was asked.
+    #[error(
+        "the wallet did not sign what it was asked, or not with this account: ask again, or use another wallet"
+    )]
+    OtherText,
+    /// Nobody said which passkey signed.
+    #[error(
+        "the passkey's DID is not known: create it on this site first, or sign twice so that it can be found"
+    )]
+    UnknownPasskey,
+    /// Our own verifier refuses what was made.
+    #[error(transparent)]
+    Cacao(#[from] CacaoError),
+}
+
+impl SessionError {
+    /// A stable name of the refusal.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Account(_) => "session-account",
+            Self::Domain(_) => "session-domain",
+            Self::SessionKey(_) => "session-key",
+            Self::Statement => "session-statement",
+            Self::StatementUnseen => "session-statement-unseen",
+            Self::NoResources => "session-no-resources",
+            Self::Resource(_) => "session-resource",
+            Self::TooLarge => "session-too-large",
+            Self::Nonce => "session-nonce",
+            Self::RequestId => "session-request-id",
+            Self::Time(_) => "session-time",
+            Self::Past => "session-expiry-past",
+            Self::OtherWallet => "session-other-wallet",
+            Self::Late => "session-late",
+            Self::Format(_) => "session-signature-format",
+            Self::Length { .. } => "session-signature-length",
+            Self::OtherAccount(_) => "session-other-account",
+            Self::OtherText => "session-other-text",
+            Self::UnknownPasskey => "session-passkey-unknown",
+            Self::Cacao(error) => error.code(),
+        }
+    }
+}
+
+/// Who is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// A blockchain account, as CAIP-10 or as its `did:pkh`: `eip155:…` signs by `personal_sign`, `solana:…` as Solana does.
+    Account(String),
+    /// A passkey, and its `did:key:zDn…` if it is known: an authenticator tells its key only when it is created.
+    Passkey(Option<String>),
+}
+
+/// A moment of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// In unix milliseconds, written as `YYYY-MM-DDTHH:MM:SS.mmmZ`: the only form that ceramic-one prints again as it was, so
+    /// the only one under which it finds the signature.
+    Unix(i64),
+    /// Already written, and taken as it is, as js takes it.
+    Written(String),
+}
+
+impl From<i64> for Moment {
+    fn from(unix: i64) -> Self {
+        Self::Unix(unix)
+    }
+}
+
+impl Moment {
+    /// The text, and the moment in unix milliseconds.
+    fn write(&self, name: &'static str) -> Result<(String, i64), SessionError> {
+        let read = |text: &String| Some((text.clone(), moment(text)?));
+        let written = match self {
+            Self::Unix(ms) => iso(*ms).map(|text| (text, *ms)),
+            Self::Written(text) => read(text),
+        };
+        written.ok_or(SessionError::Time(name))
+    }
+}
+
+/// What a site wants an account to sign.
+#[derive(Clone, Debug)]
+pub struct SessionRequest {
+    /// Who gives the capability.
+    pub account: Asked,
+    /// The site that asks: its host, as js-ceramic's libraries say it.
+    pub domain: String,
+    /// The `did:key` that gets it. EIP-4361 calls this the URI.
+    pub uri: String,
+    /// What the person reads.
+    pub statement: Option<String>,
+    /// What the session may write: [`ANY_DOCUMENT`], [`one_document`], [`instances_of`]. There is no default.
+    pub resources: Vec<String>,
+    /// Now.
+    pub issued_at: Moment,
+    /// When it ends. js gives a week.
+    pub expires_at: Option<Moment>,
+    /// When it begins, if not now. A passkey's always has one.
+    pub not_before: Option<Moment>,
+    /// Random; see [`nonce`].
+    pub nonce: String,
+    /// A word of the site's own.
+    pub request_id: Option<String>,
+}
+
+/// Random bytes as the nonce of a request.
+pub fn nonce(random: [u8; 16]) -> String {
+    HEXLOWER.encode(&random)
+}
+
+/// A request that somebody may be asked: what to show, and what the answer is judged by.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub(super) kind: Kind,
+    /// Known from the start, but for some passkeys.
+    pub(super) issuer: Option<String>,
+    /// The payload but for the issuer.
+    pub(super) payload: Map,
+    pub(super) expires_at: Option<i64>,
+    /// What is signed: a text's bytes, or a challenge.
+    pub(super) message: Vec<u8>,
+}
+
+impl SessionRequest {
+    /// Checks every word and writes what is to be signed.
+    pub fn ask(&self) -> Result<Ask, SessionError> {
+        let (kind, issuer) = self.issuer()?;
+        self.check(kind)?;
+        let (payload, expires_at) = self.payload(kind)?;
+        let mut ask = Ask {
+            kind,
+            issuer,
+            payload,
+            expires_at,
+            message: Vec::new(),
+        };
+        ask.message = match kind {
+            Kind::Webauthn => webauthn::challenge(ask.unsigned(None))?.to_bytes(),
+            _ => ask.text()?.into_bytes(),
+        };
+        Ok(ask)
+    }
+
+    fn issuer(&self) -> Result<(Kind, Option<String>), SessionError> {
+        let text = match &self.account {
+            Asked::Account(text) => text,
+            Asked::Passkey(None) => return Ok((Kind::Webauthn, None)),
+            Asked::Passkey(Some(did)) if webauthn::is_passkey(did) => {
+                return Ok((Kind::Webauthn, Some(did.clone())));
+            }
+            Asked::Passkey(Some(did)) => return Err(SessionError::Account(short(did))),
+        };
+        let bad = || SessionError::Account(short(text));
+        let account = text.strip_prefix("did:pkh:").unwrap_or(text);
+        let account = Account::parse(account).ok_or_else(bad)?;
+        let Account {
+            namespace,
+            reference,
+            address,
+        } = account;
+        let (kind, address) = match namespace {
+            "eip155" => {
+                let digits = address.strip_prefix("0x").ok_or_else(bad)?;
+                let hex = digits.len() == 40 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+                let chain =
+                    !reference.starts_with('0') && reference.bytes().all(|b| b.is_ascii_digit());
+                // js writes accounts in small letters, and only the text with EIP-55's checksum.
+                let address = address.to_ascii_lowercase();
+                (Kind::Eip191, Some(address).filter(|_| hex && chain))
+            }
+            "solana" => {
+                let key = base58(address).filter(|key| key.len() == 32);
+                (Kind::Solana, key.map(|_| address.to_owned()))
+            }
+            _ => return Err(bad()),
+        };
+        let address = address.ok_or_else(bad)?;
+        Ok((
+            kind,
+            Some(format!("did:pkh:{namespace}:{reference}:{address}")),
+        ))
+    }
+
+    fn check(&self, kind: Kind) -> Result<(), SessionError> {
+        let words = [&self.domain, &self.uri, &self.nonce].into_iter();
+        let words = words.chain(&self.statement).chain(&self.request_id);
+        let words = words.chain(&self.resources).map(String::len);
+        let size = words.fold(0, usize::saturating_add);
+        if size > MAX_WORDS || self.resources.len() > MAX_RESOURCES {
+            return Err(SessionError::TooLarge);
+        }
+        if !is_host(&self.domain) {
+            return Err(SessionError::Domain(short(&self.domain)));
+        }
+        let key = self.uri.starts_with("did:key:") && self.uri.len() <= MAX_DID_BYTES;
+        if !key || did::resolve(&self.uri).is_err() || self.uri.contains(['#', '?', '/', ';']) {
+            return Err(SessionError::SessionKey(short(&self.uri)));
+        }
+        match &self.statement {
+            Some(_) if kind == Kind::Webauthn => return Err(SessionError::StatementUnseen),
+            Some(text) if !is_line(text, MAX_STATEMENT) => return Err(SessionError::Statement),
+            _ => {}
+        }
+        if self.resources.is_empty() {
+            return Err(SessionError::NoResources);
+        }
+        if let Some(bad) = self.resources.iter().find(|resource| !is_uri(resource)) {
+            return Err(SessionError::Resource(short(bad)));
+        }
+        let letters = |b: u8| b.is_ascii_alphanumeric();
+        if !(8..=128).contains(&self.nonce.len()) || !self.nonce.bytes().all(letters) {
+            return Err(SessionError::Nonce);
+        }
+        if (self.request_id.as_ref()).is_some_and(|id| !is_word(id, 128)) {
+            return Err(SessionError::RequestId);
+        }
+        Ok(())
+    }
+
+    /// The payload without the issuer, and when the session ends.
+    fn payload(&self, kind: Kind) -> Result<(Map, Option<i64>), SessionError> {
+        let time = |moment: Option<&Moment>, name| moment.map(|it| it.write(name)).transpose();
+        let not_before = match kind {
+            Kind::Webauthn => self.not_before.as_ref().or(Some(&self.issued_at)),
+            _ => self.not_before.as_ref(),
+        };
+        let issued_at = self.issued_at.write("beginning")?;
+        let not_before = time(not_before, "beginning")?;
+        let expires_at = time(self.expires_at.as_ref(), "end")?;
+        let begin = not_before
+            .as_ref()
+            .map_or(issued_at.1, |(_, ms)| issued_at.1.max(*ms));
+        let end = expires_at.as_ref().map(|(_, ms)| *ms);
+        if end.is_some_and(|end| end <= begin) {
+            return Err(SessionError::Past);
+        }
+        let text = |time: Option<(String, i64)>| time.map(|(text, _)| text);
+        let words = [
+            ("domain", Some(self.domain.clone())),
+            ("aud", Some(self.uri.clone())),
+            ("version", Some("1".to_owned())),
+            ("nonce", Some(self.nonce.clone())),
+            ("iat", text(Some(issued_at))),
+            ("nbf", text(not_before)),
+            ("exp", text(expires_at)),
+            ("statement", self.statement.clone()),
+            ("requestId", self.request_id.clone()),
+        ];
+        let words = words
+            .into_iter()
+            .filter_map(|(name, word)| Some((name.to_owned(), Ipld::String(word?))));
+        let mut payload: Map = words.collect();
+        let resources = self.resources.iter().cloned().map(Ipld::String).collect();
+        payload.insert("resources".to_owned(), Ipld::List(resources));
+        Ok((payload, end))
+    }
+}
+
+impl Ask {
+    /// How it is to be signed.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The DID in whose name the session will write, if it is known yet.
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
+    /// What is signed: the text of a wallet, in UTF-8 (all of it ASCII), or the challenge of a passkey.
+    pub fn message(&self) -> &[u8] {
+        &self.message
+    }
+
+    /// The capability without its signature.
+    pub(super) fn unsigned(&self, issuer: Option<&str>) -> Map {
+        let kind = match self.kind {
+            // js has called Ethereum's so since before there was CAIP-122.
+            Kind::Eip191 => "eip4361",
+            _ => "caip122",
+        };
+        let header = Map::from([("t".to_owned(), Ipld::String(kind.to_owned()))]);
+        let mut payload = self.payload.clone();
+        if let Some(issuer) = issuer {
+            payload.insert("iss".to_owned(), Ipld::String(issuer.to_owned()));
+        }
+        Map::from([
+            ("h".to_owned(), Ipld::Map(header)),
+            ("p".to_owned(), Ipld::Map(payload)),
+        ])
+    }
+
+    /// The text that the verifier will write anew.
+    fn text(&self) -> Result<String, SessionError> {
+        let capability = read(self.unsigned(self.issuer()))?;
+        let account = Account::of_did(capability.issuer()).ok_or(CacaoError::BadIssuer)?;
+        let message = Message::of(&capability, &account)?;
+        Ok(match self.kind {
+            Kind::Eip191 => {
+                let digits = account.address.trim_start_matches("0x");
+                message.write(eip191::CHAIN, &eip191::checksum(digits))
+            }
+            _ => message.write("Solana", account.address),
+        })
+    }
+}
+
+/// Writes a capability and reads it as anybody would.
+pub(super) fn read(whole: Map) -> Result<Capability, CacaoError> {
+    const TOO_LARGE: CacaoError = CacaoError::Malformed("too large");
+    let bytes = cbor::encode(&Ipld::Map(whole)).map_err(|_| TOO_LARGE)?;
+    Capability::read(Block::dag_cbor(bytes).map_err(|_| TOO_LARGE)?)
+}
+
+/// The beginning of a foreign text, for a message.
+pub(super) fn short(text: &str) -> String {
+    text.chars().take(128).collect()
+}
+
+/// `YYYY-MM-DDTHH:MM:SS.mmmZ`
+fn iso(ms: i64) -> Option<String> {
+    let since = jiff::SignedDuration::from_millis(ms);
+    let epoch = Date::new(1970, 1, 1).ok()?.at(0, 0, 0, 0);
+    let at = epoch.checked_add(since).ok()?;
+    if at.year() < 0 {
+        return None;
+    }
+    Some(format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+        at.year(),
+        at.month(),
+        at.day(),
+        at.hour(),
+        at.minute(),
+        at.second(),
+        at.millisecond(),
+    ))
+}
+
+/// A host name or address, and perhaps a port.
+fn is_host(text: &str) -> bool {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
+    (1..=255).contains(&text.len()) && text.bytes().all(good)
+}
+
+fn is_line(text: &str, most: usize) -> bool {
+    let good = |b: u8| b == b' ' || b.is_ascii_graphic();
+    (1..=most).contains(&text.len()) && text.bytes().all(good)
+}
+
+fn is_word(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// A scheme (RFC 3986) and something after it.
+fn is_uri(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once(':') else {
+        return false;
+    };
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
+    is_word(text, MAX_RESOURCE)
+        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(good)
+        && !rest.is_empty()
+}

@@ -1,0 +1,148 @@
+//! X25519 keys, as DID documents name them, and what two of them agree on.
+
+use ipld_core::ipld::Ipld;
+use sha2::{Digest as _, Sha256};
+use x25519_dalek::{PublicKey, StaticSecret};
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::JweError;
+use crate::did::key::x25519_fingerprint;
+use crate::did::three_id::{MAX_KEY_CHARS, MAX_KEYS, stream_of};
+use crate::did::{self, Did, DidError};
+use crate::jose::Ed25519Signer;
+use crate::{Document, encoding};
+
+/// How a content key is wrapped, for each recipient.
+pub const KEY_ALGORITHM: &str = "ECDH-ES+XC20PKW";
+
+/// A key that others encrypt to: an entry of `keyAgreement` in a DID document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgreementKey {
+    pub(super) kid: String,
+    pub(super) key: [u8; 32],
+}
+
+impl AgreementKey {
+    /// The keys of a DID that resolves from its own text. Only the `did:key` of an ed25519 key has one, as with
+    /// key-did-resolver 4 and pkh-did-resolver 2; for a 3ID see [`AgreementKey::of_three_id`].
+    ///
+    /// # Errors
+    /// [`JweError::Did`] if the DID does not resolve, [`JweError::NoKey`] if it has none.
+    pub fn of_did(did: &str) -> Result<Vec<Self>, JweError> {
+        let document = did::resolve(did)?;
+        let keys = document.methods.iter().filter_map(|method| {
+            let key = method.key.key_agreement()?;
+            let kid = format!("{}#{}", document.did, x25519_fingerprint(&key));
+            Some(Self { kid, key })
+        });
+        some(keys.collect(), did)
+    }
+
+    /// The keys of a 3ID: those of its document's anchored content that begin with `ec`, as 3id-did-resolver 6.4 lists them.
+    ///
+    /// # Errors
+    /// [`JweError::Did`] if `document` is not the one the DID names, [`JweError::NoKey`] if it lists none that can be read.
+    pub fn of_three_id(did: &str, document: &Document) -> Result<Vec<Self>, JweError> {
+        let did = Did::parse(did)?;
+        if did.method() != "3" || stream_of(&did).ok().as_ref() != Some(document.stream()) {
+            return Err(DidError::Syntax.into());
+        }
+        let content = document.state().content.value();
+        let Some(Ipld::Map(content)) = content else {
+            return Err(JweError::NoKey(did.to_string()));
+        };
+        let Some(Ipld::Map(keys)) = content.get("publicKeys") else {
+            return Err(JweError::NoKey(did.to_string()));
+        };
+        let keys = keys.iter().take(MAX_KEYS).filter_map(|(name, text)| {
+            let Ipld::String(text) = text else {
+                return None;
+            };
+            let digits = text.get(1..).filter(|_| text.len() <= MAX_KEY_CHARS)?;
+            match encoding::base58(digits)?.as_slice() {
+                [0xec, _, key @ ..] => Some(Self {
+                    kid: format!("{did}#{name}"),
+                    key: key.try_into().ok()?,
+                }),
+                _ => None,
+            }
+        });
+        some(keys.collect(), did.as_str())
+    }
+
+    /// The DID URL of the key.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// What wraps a content key, when agreed with this ephemeral secret; with it the ephemeral key for the recipient.
+    pub(super) fn wrapping(
+        &self,
+        ephemeral: StaticSecret,
+    ) -> Result<([u8; 32], Zeroizing<[u8; 32]>), JweError> {
+        let public = PublicKey::from(&ephemeral).to_bytes();
+        let wrapping = agreed(&ephemeral, self.key, &[], &[]);
+        Ok((public, wrapping.ok_or(JweError::BadKey)?))
+    }
+}
+
+fn some(keys: Vec<AgreementKey>, did: &str) -> Result<Vec<AgreementKey>, JweError> {
+    match keys.is_empty() {
+        false => Ok(keys),
+        true => Err(JweError::NoKey(did.to_owned())),
+    }
+}
+
+/// The secret half: what others encrypted to. Wiped when it is dropped.
+pub struct DecryptionKey(StaticSecret);
+
+impl DecryptionKey {
+    /// The key of an ed25519 seed of 32 bytes, as key-did-provider-ed25519 derives it.
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Ed25519Signer::from_seed(seed).decryption_key()
+    }
+
+    /// An X25519 secret itself, as the keychain of a 3ID holds it.
+    pub fn from_secret(mut secret: [u8; 32]) -> Self {
+        let key = Self(StaticSecret::from(secret));
+        secret.zeroize();
+        key
+    }
+
+    /// Its public half, without a name.
+    pub fn public(&self) -> [u8; 32] {
+        PublicKey::from(&self.0).to_bytes()
+    }
+
+    /// What the content key was wrapped with, or nothing if `ephemeral` is a point nobody can agree on anything with.
+    pub(super) fn unwrapping(
+        &self,
+        ephemeral: [u8; 32],
+        apu: &[u8],
+        apv: &[u8],
+    ) -> Option<Zeroizing<[u8; 32]>> {
+        agreed(&self.0, ephemeral, apu, apv)
+    }
+}
+
+/// Concat KDF of the shared secret (RFC 7518, section 4.6.2), for a key of 256 bits.
+fn agreed(
+    secret: &StaticSecret,
+    other: [u8; 32],
+    apu: &[u8],
+    apv: &[u8],
+) -> Option<Zeroizing<[u8; 32]>> {
+    let shared = secret.diffie_hellman(&PublicKey::from(other));
+    if !shared.was_contributory() {
+        return None;
+    }
+    let mut hash = Sha256::new();
+    hash.update(1_u32.to_be_bytes());
+    hash.update(shared.as_bytes());
+    for part in [KEY_ALGORITHM.as_bytes(), apu, apv] {
+        hash.update(u32::try_from(part.len()).ok()?.to_be_bytes());
+        hash.update(part);
+    }
+    hash.update(256_u32.to_be_bytes());
+    Some(Zeroizing::new(hash.finalize().into()))
+}
