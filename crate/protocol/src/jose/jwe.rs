@@ -8,6 +8,7 @@ mod cipher;
 mod decrypt;
 mod encrypt;
 mod keys;
+mod readers;
 mod value;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use crate::{Block, cbor, json as ipld_json};
 
 pub use encrypt::{Legible, Random};
 pub use keys::{AgreementKey, DecryptionKey, KEY_ALGORITHM};
+pub use readers::{MAX_READER_KEYS, Readers};
 
 /// How the content is encrypted.
 pub const CONTENT_ALGORITHM: &str = "XC20P";
@@ -77,6 +79,9 @@ pub enum JweError {
     /// Content that is no value, where one was expected.
     #[error("the content is no value: {0}")]
     Value(&'static str),
+    /// A document that does not list readers, or too many of their keys.
+    #[error("not a list of readers' keys: {0}")]
+    Readers(&'static str),
 }
 
 impl JweError {
@@ -96,6 +101,7 @@ impl JweError {
             Self::Algorithm(_) => "jwe-algorithm",
             Self::NotForThisKey => "jwe-not-for-this-key",
             Self::Value(_) => "jwe-value",
+            Self::Readers(_) => "jwe-readers",
         }
     }
 }
