@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::chains::ChainArgs;
+use crate::running;
 
 const AFTER: &str = "\
 Exit codes:
@@ -49,6 +50,14 @@ pub enum Command {
     /// Make or show the key that `create` and `update` sign with.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Write a new document into a CAR file.
+    ///
+    /// The key of `ostrakon key` signs; its DID is the controller. The event is verified before anything is written.
+    Create(CreateArgs),
+    /// Write a change to a document in a CAR file.
+    ///
+    /// What is written is the difference to the content there is. Without --out the file is replaced, whole or not at all.
+    Update(UpdateArgs),
     /// Tell the doc-chain of a document in a CAR file as a person would: who wrote what, when, with whose leave, and
     /// which rule refused what.
     Explain(ExplainArgs),
@@ -70,6 +79,119 @@ pub struct KeyFile {
     pub key: Option<PathBuf>,
     #[command(flatten)]
     pub directory: Directory,
+}
+
+impl KeyFile {
+    /// The file that is meant. `Err` is one sentence for the user.
+    pub fn path(&self) -> Result<PathBuf, String> {
+        match &self.key {
+            Some(path) => Ok(path.clone()),
+            None => {
+                Ok(running::directory(self.directory.dir.as_deref(), "peer")?
+                    .join("keys/controller"))
+            }
+        }
+    }
+}
+
+/// A document type whose documents can be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TypeName {
+    Tile,
+    Model,
+    ModelInstance,
+    Caip10Link,
+}
+
+/// What the header of a tile says.
+#[derive(Args, Clone, Debug)]
+pub struct Meta {
+    /// Of a tile: the CommitID of the schema that its content obeys.
+    #[arg(long, value_name = "COMMITID")]
+    pub schema: Option<String>,
+    /// Of a tile: a free word to find documents by.
+    #[arg(long, value_name = "WORD")]
+    pub family: Option<String>,
+    /// Of a tile: a free word to find documents by; may be repeated.
+    #[arg(long, value_name = "WORD")]
+    pub tag: Vec<String>,
+}
+
+impl Meta {
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        self.schema.is_none() && self.family.is_none() && self.tag.is_empty()
+    }
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct CreateArgs {
+    /// The content as JSON, of a model its definition; `-` for standard input. What starts empty has none.
+    #[arg(value_name = "FILE.json")]
+    pub file: Option<PathBuf>,
+    /// The type of the document.
+    #[arg(long = "type", value_name = "TYPE", value_enum, default_value = "tile")]
+    pub kind: TypeName,
+    #[command(flatten)]
+    pub meta: Meta,
+    /// Of a tile: the one that the controller has for its family and tags. It starts empty.
+    #[arg(long)]
+    pub deterministic: bool,
+    /// Of a model instance: its model.
+    #[arg(long, value_name = "STREAMID")]
+    pub model: Option<String>,
+    /// Of a model instance: the document in whose context it stands.
+    #[arg(long, value_name = "STREAMID")]
+    pub context: Option<String>,
+    /// Of a model instance: the only one that the controller has of its model. It starts empty.
+    #[arg(long)]
+    pub single: bool,
+    /// Of a model instance: the value of a field by which the model tells instances apart; may be repeated, in the model's order.
+    #[arg(long, value_name = "TEXT")]
+    pub unique: Vec<String>,
+    /// Of a CAIP-10 link: the account, such as eip155:1:0xab16….
+    #[arg(long, value_name = "ACCOUNT")]
+    pub account: Option<String>,
+    /// CAR file with what judging the document takes, such as its model; may be repeated. Its blocks are written down as well.
+    #[arg(long, value_name = "FILE.car")]
+    pub with: Vec<PathBuf>,
+    #[command(flatten)]
+    pub key: KeyFile,
+    /// File to write.
+    #[arg(long, short, value_name = "FILE.car")]
+    pub out: PathBuf,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct UpdateArgs {
+    /// CAR file with the document.
+    #[arg(value_name = "FILE.car")]
+    pub document: PathBuf,
+    /// The whole new content as JSON, of a CAIP-10 link the proof; `-` for standard input.
+    #[arg(value_name = "FILE.json")]
+    pub file: Option<PathBuf>,
+    /// The file is a JSON Patch, which is written as it is.
+    #[arg(long, requires = "file")]
+    pub patch: bool,
+    #[command(flatten)]
+    pub meta: Meta,
+    /// Of a tile: the DID that owns it from now on.
+    #[arg(long, value_name = "DID")]
+    pub controller: Option<String>,
+    /// Write only if this is the newest event.
+    #[arg(long, value_name = "CID")]
+    pub base: Option<String>,
+    #[command(flatten)]
+    pub key: KeyFile,
+    /// File to write, if not the same.
+    #[arg(long, short, value_name = "FILE.car")]
+    pub out: Option<PathBuf>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -4,6 +4,7 @@
 //! transaction that is not among the given times was never mined; unless there are chains' nodes to ask.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 
 use ostrakon_node::chains::{Answers, Doubt, Key, MAX_WAITING};
 use ostrakon_protocol::anchor::Proof;
@@ -39,12 +40,9 @@ pub enum Said {
 impl Evidence {
     /// Reads what the arguments name. `Err` is one sentence for the user.
     pub fn read(args: &WorldArgs) -> Result<Self, String> {
-        let shown = args.file.display();
-        let bytes = file::read(&args.file)?;
-        let car = car::read(&bytes)
-            .map_err(|error| format!("{shown} is not a readable CAR: {error}."))?;
+        let (blocks, roots) = archive(&args.file)?;
         let tips = match args.tip.as_slice() {
-            [] => car.roots,
+            [] => roots,
             given => given
                 .iter()
                 .map(|text| cid("--tip", text))
@@ -56,17 +54,25 @@ impl Evidence {
                 .map_err(|error| format!("--now {text}: {error}."))?,
             None => jiff::Timestamp::now(),
         };
-        let blocks = car.blocks.into_iter();
         Ok(Self {
-            blocks: blocks.map(|block| (*block.cid(), block)).collect(),
-            tips,
             now: u64::try_from(now.as_second()).unwrap_or(0),
             chains: Said::Times(match &args.anchor_times {
                 Some(path) => anchor_times(&file::read(path)?)
                     .map_err(|error| format!("{}: {error}.", path.display()))?,
                 None => HashMap::new(),
             }),
+            ..Self::of(blocks, tips)
         })
+    }
+
+    /// These blocks now, with a blockchain that holds nothing.
+    pub fn of(blocks: HashMap<Cid, Block>, tips: Vec<Cid>) -> Self {
+        Self {
+            blocks,
+            tips,
+            now: u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0),
+            chains: Said::Times(HashMap::new()),
+        }
     }
 
     /// Asks the chains' nodes that the arguments name, if any, about every anchor in the file; inside a tokio runtime. Says
@@ -138,6 +144,16 @@ impl Evidence {
         }
         None
     }
+}
+
+/// The blocks and the roots of a CAR file. `Err` is one sentence for the user.
+pub(crate) fn archive(path: &Path) -> Result<(HashMap<Cid, Block>, Vec<Cid>), String> {
+    let bytes = file::read(path)?;
+    let car = car::read(&bytes)
+        .map_err(|error| format!("{} is not a readable CAR: {error}.", path.display()))?;
+    let blocks = car.blocks.into_iter();
+    let blocks = blocks.map(|block| (*block.cid(), block)).collect();
+    Ok((blocks, car.roots))
 }
 
 pub(crate) fn cid(option: &str, text: &str) -> Result<Cid, String> {

@@ -122,6 +122,13 @@ fn fresh_seed() -> Seed {
     seed
 }
 
+/// What makes a new document differ from every other.
+pub fn unique() -> [u8; 12] {
+    let mut unique = [0; 12];
+    unique.copy_from_slice(&fresh_seed()[..12]);
+    unique
+}
+
 /// Makes `dir` and what is above it; `dir` itself for this user alone.
 pub fn private_dir(dir: &Path) -> io::Result<()> {
     if dir.is_dir() {

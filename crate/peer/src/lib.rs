@@ -19,4 +19,5 @@ pub mod store;
 mod transport;
 pub mod verify;
 mod wallet;
+pub mod write;
 mod www;

@@ -10,12 +10,13 @@ use clap::Parser as _;
 use data_encoding::HEXLOWER;
 use ostrakon_node::NodeError;
 use ostrakon_peer::cli::{
-    Cli, Command, ExplainArgs, ExportArgs, IdArgs, ImportArgs, KeyCommand, KeyFile, KeyNewArgs,
-    KeyShowArgs, PeerArgs, VerifyArgs, WorldArgs,
+    Cli, Command, ExplainArgs, ExportArgs, IdArgs, ImportArgs, KeyCommand, KeyNewArgs, KeyShowArgs,
+    PeerArgs, VerifyArgs, WorldArgs,
 };
 use ostrakon_peer::evidence::Evidence;
 use ostrakon_peer::explain::Story;
-use ostrakon_peer::{devnet, file, identify, keys, peer, running, verify};
+use ostrakon_peer::write::{WriteError, Written};
+use ostrakon_peer::{devnet, file, identify, keys, peer, running, verify, write};
 use ostrakon_protocol::document::hear_all;
 use ostrakon_protocol::jose::Ed25519Signer;
 use serde_json::{Value, json};
@@ -46,6 +47,8 @@ fn main() -> ExitCode {
         Command::Peer(args) => wait_for(run_peer(&args)).map(|()| ExitCode::SUCCESS),
         Command::Import(args) => wait_for(import(&args)),
         Command::Export(args) => wait_for(export(&args)),
+        Command::Create(args) => written(write::create(&args), args.json),
+        Command::Update(args) => written(write::update(&args), args.json),
         Command::Key(KeyCommand::New(args)) => key_new(&args),
         Command::Key(KeyCommand::Show(args)) => key_show(&args),
     };
@@ -111,18 +114,26 @@ fn id(args: &IdArgs) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The file of the key that is meant.
-fn key_path(file: &KeyFile) -> Result<PathBuf, String> {
-    match &file.key {
-        Some(path) => Ok(path.clone()),
-        None => {
-            Ok(running::directory(file.directory.dir.as_deref(), "peer")?.join("keys/controller"))
+/// Says what was written, or why nothing was.
+fn written(outcome: Result<Written, WriteError>, as_json: bool) -> Result<ExitCode, String> {
+    match outcome {
+        Ok(written) if as_json => print(written.to_json()),
+        Ok(written) => print(written.stream),
+        Err(WriteError::Cannot(sentence)) => return Err(sentence),
+        Err(error) if as_json => {
+            print(json!({ "error": { "code": error.code(), "message": error.to_string() } }));
+            return Ok(NO.into());
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            return Ok(NO.into());
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn key_new(args: &KeyNewArgs) -> Result<ExitCode, String> {
-    let path = key_path(&args.file)?;
+    let path = args.file.path()?;
     let seed = keys::new(&path).map_err(|error| format!("{error}."))?;
     let did = Ed25519Signer::from_seed(&seed).did().to_owned();
     if args.json {
@@ -138,7 +149,7 @@ fn key_new(args: &KeyNewArgs) -> Result<ExitCode, String> {
 }
 
 fn key_show(args: &KeyShowArgs) -> Result<ExitCode, String> {
-    let path = key_path(&args.file)?;
+    let path = args.file.path()?;
     let seed = keys::read(&path).map_err(|error| format!("{error}."))?;
     let did = Ed25519Signer::from_seed(&seed).did().to_owned();
     let secret = (args.secret).then(|| Zeroizing::new(HEXLOWER.encode(&*seed)));
