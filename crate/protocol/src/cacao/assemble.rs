@@ -58,13 +58,7 @@ impl Capability {
     pub fn assemble(ask: &Ask, proof: &Proof, now: i64) -> Result<Self, SessionError> {
         let (kind, issuer, signature) = match (ask.kind, proof.answer) {
             (Kind::Eip191, Answer::Ethereum(hex)) => {
-                let digits = hex.strip_prefix("0x");
-                let digits =
-                    digits.ok_or(SessionError::Format("no hexadecimal digits after 0x"))?;
-                if !digits.bytes().all(|b| b.is_ascii_hexdigit()) || digits.len() % 2 != 0 {
-                    return Err(SessionError::Format("no hexadecimal digits after 0x"));
-                }
-                length(digits.len() / 2, 65)?;
+                hex65(hex)?;
                 ("eip191", ask.issuer.as_deref(), part("s", hex))
             }
             (Kind::Solana, Answer::Solana(bytes)) => {
@@ -145,7 +139,17 @@ fn plain(account: &str) -> &str {
     of(account.strip_prefix("did:pkh:").unwrap_or(account)).unwrap_or(account)
 }
 
-fn length(got: usize, want: usize) -> Result<(), SessionError> {
+/// The form of what `personal_sign` returns.
+pub(crate) fn hex65(hex: &str) -> Result<(), SessionError> {
+    const BAD: SessionError = SessionError::Format("no hexadecimal digits after 0x");
+    let digits = hex.strip_prefix("0x").ok_or(BAD)?;
+    if !digits.bytes().all(|b| b.is_ascii_hexdigit()) || digits.len() % 2 != 0 {
+        return Err(BAD);
+    }
+    length(digits.len() / 2, 65)
+}
+
+pub(crate) fn length(got: usize, want: usize) -> Result<(), SessionError> {
     match got == want {
         true => Ok(()),
         false => Err(SessionError::Length { got, want }),

@@ -15,7 +15,7 @@ pub(super) fn verify(message: &Message, signature: &str) -> Option<()> {
     let digits = address.strip_prefix("0x").or(address.strip_prefix("0X"))?;
     let digits = digits.to_ascii_lowercase();
     let owner: [u8; 20] = HEXLOWER.decode(digits.as_bytes()).ok()?.try_into().ok()?;
-    let (pair, id) = read(signature)?;
+    let (pair, id) = pair(signature)?;
     let signed = |text: &str| recover(&digest(text), &pair, id) == Some(owner);
 
     let checksummed = checksum(&digits);
@@ -27,12 +27,12 @@ pub(super) fn verify(message: &Message, signature: &str) -> Option<()> {
 
 /// The address whose key signed this text, whichever that is.
 pub(super) fn signer(text: &[u8], signature: &str) -> Option<[u8; 20]> {
-    let (pair, id) = read(signature)?;
+    let (pair, id) = pair(signature)?;
     recover(&digest(str::from_utf8(text).ok()?), &pair, id)
 }
 
 /// r, s and v. js does not look at what follows them.
-fn read(signature: &str) -> Option<(Signature, RecoveryId)> {
+pub(crate) fn pair(signature: &str) -> Option<(Signature, RecoveryId)> {
     let hex = signature.strip_prefix("0x").unwrap_or(signature);
     let bytes = HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok()?;
     let (pair, rest) = bytes.split_at_checked(64)?;
@@ -52,7 +52,7 @@ fn digest(text: &str) -> [u8; 32] {
 }
 
 /// EIP-55: a digit is written large where the hash of the digits has a large nibble.
-pub(super) fn checksum(digits: &str) -> String {
+pub(crate) fn checksum(digits: &str) -> String {
     let hash = HEXLOWER.encode(&Keccak256::digest(digits));
     let cased = digits.chars().zip(hash.chars()).map(|(digit, nibble)| {
         if nibble >= '8' {

@@ -40,10 +40,13 @@ use times::Times;
 
 pub use crate::encoding::MAX_BASE58;
 pub use assemble::{Answer, MAX_ACCOUNTS, MAX_ANSWER, Proof, passkey_candidates, passkey_did};
+pub(crate) use assemble::{hex65, length};
+pub(crate) use eip191::{checksum, pair};
 pub use request::{
     ANY_DOCUMENT, Ask, Asked, MAX_RESOURCE, MAX_STATEMENT, MAX_WORDS, Moment, SessionError,
     SessionRequest, instances_of, nonce, one_document,
 };
+pub(crate) use request::{is_host, signing_account};
 pub(crate) use times::parse as moment;
 pub use times::{CLOCK_SKEW, PHASE_OUT};
 

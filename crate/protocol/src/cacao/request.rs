@@ -256,35 +256,9 @@ impl SessionRequest {
             }
             Asked::Passkey(Some(did)) => return Err(SessionError::Account(short(did))),
         };
-        let bad = || SessionError::Account(short(text));
-        let account = text.strip_prefix("did:pkh:").unwrap_or(text);
-        let account = Account::parse(account).ok_or_else(bad)?;
-        let Account {
-            namespace,
-            reference,
-            address,
-        } = account;
-        let (kind, address) = match namespace {
-            "eip155" => {
-                let digits = address.strip_prefix("0x").ok_or_else(bad)?;
-                let hex = digits.len() == 40 && digits.bytes().all(|b| b.is_ascii_hexdigit());
-                let chain =
-                    !reference.starts_with('0') && reference.bytes().all(|b| b.is_ascii_digit());
-                // js writes accounts in small letters, and only the text with EIP-55's checksum.
-                let address = address.to_ascii_lowercase();
-                (Kind::Eip191, Some(address).filter(|_| hex && chain))
-            }
-            "solana" => {
-                let key = base58(address).filter(|key| key.len() == 32);
-                (Kind::Solana, key.map(|_| address.to_owned()))
-            }
-            _ => return Err(bad()),
-        };
-        let address = address.ok_or_else(bad)?;
-        Ok((
-            kind,
-            Some(format!("did:pkh:{namespace}:{reference}:{address}")),
-        ))
+        let (kind, did) =
+            signing_account(text).ok_or_else(|| SessionError::Account(short(text)))?;
+        Ok((kind, Some(did)))
     }
 
     fn check(&self, kind: Kind) -> Result<(), SessionError> {
@@ -411,6 +385,36 @@ impl Ask {
     }
 }
 
+/// How an account signs, and its DID. js writes Ethereum's accounts in small letters, and only texts with EIP-55's checksum.
+pub(crate) fn signing_account(text: &str) -> Option<(Kind, String)> {
+    let account = Account::parse(text.strip_prefix("did:pkh:").unwrap_or(text))?;
+    let (reference, address) = (account.reference, account.address);
+    match account.namespace {
+        "eip155" => {
+            let digits = address.strip_prefix("0x")?;
+            let good = digits.len() == 40
+                && digits.bytes().all(|b| b.is_ascii_hexdigit())
+                && !reference.starts_with('0')
+                && reference.bytes().all(|b| b.is_ascii_digit());
+            let address = address.to_ascii_lowercase();
+            good.then(|| {
+                (
+                    Kind::Eip191,
+                    format!("did:pkh:eip155:{reference}:{address}"),
+                )
+            })
+        }
+        "solana" => {
+            base58(address).filter(|key| key.len() == 32)?;
+            Some((
+                Kind::Solana,
+                format!("did:pkh:solana:{reference}:{address}"),
+            ))
+        }
+        _ => None,
+    }
+}
+
 /// Writes a capability and reads it as anybody would.
 pub(super) fn read(whole: Map) -> Result<Capability, CacaoError> {
     const TOO_LARGE: CacaoError = CacaoError::Malformed("too large");
@@ -444,7 +448,7 @@ fn iso(ms: i64) -> Option<String> {
 }
 
 /// A host name or address, and perhaps a port.
-fn is_host(text: &str) -> bool {
+pub(crate) fn is_host(text: &str) -> bool {
     let good = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
     (1..=255).contains(&text.len()) && text.bytes().all(good)
 }

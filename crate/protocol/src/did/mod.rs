@@ -8,6 +8,7 @@
 //! decides which signatures js-ceramic accepts.
 
 mod coordinates;
+pub mod from_wallet;
 pub mod key;
 pub mod pkh;
 pub mod three_id;
