@@ -8,6 +8,7 @@ import * as passkey from './passkey.js'
 import { Prompt } from './prompt.js'
 import type { Sessions } from './session.js'
 import { connect } from './signing.js'
+import type { Signing } from './signing.js'
 import type * as T from './types.js'
 import type { SessionProof, SessionRequest } from './wire.js'
 
@@ -15,9 +16,7 @@ const WEEK = '7d'
 const SECONDS: Record<string, number> = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800 }
 /** Longest life of a session, in seconds. */
 const LONGEST = 365 * 86_400
-/** Where the passkeys that this browser has seen are kept, with their DIDs: a passkey tells its key only when it is made. */
-const PASSKEYS = 'ostrakon/passkeys'
-const MAX_PASSKEYS = 64
+const MAX_REMEMBERED = 64
 
 export class Connecting {
   constructor(
@@ -30,13 +29,28 @@ export class Connecting {
     if (kind !== 'session' && kind !== 'key') throw new OstrakonError('invalid-argument', `kind is 'session' or 'key', not ${kind}`)
     const leave = kind === 'key' ? undefined : { resources: resourceList(resources), expiresAt: ending(expiresIn) }
     const prompt = new Prompt(options)
-    const { kind: chain, account, accounts, sign } = await connect(wallet, wanted, prompt)
-    if (!leave) {
-      const text = await this.client.call('keyMessage', [account], prompt.rest)
-      return this.sessions.opened(await this.client.call('openKeySession', [account, await sign(text)]))
-    }
+    const signing = await connect(wallet, wanted, prompt)
+    if (!leave) return this.#key(signing, prompt)
+    const { kind: chain, account, accounts, sign } = signing
     const request = { kind: chain, account, domain: location.host, ...leave, ...(statement === undefined ? {} : { statement: String(statement) }) }
     return this.#begin(request, prompt, async ({ message }) => ({ signature: await sign(message), accounts }))
+  }
+
+  /** An account that is new here signs twice: a wallet that signs differently each time could never make the key again. */
+  async #key({ account, sign }: Signing, prompt: Prompt): Promise<T.Session> {
+    const site = location.hostname
+    const text = await this.client.call('keyMessage', [account, site], prompt.rest)
+    const owner = `${account.split(':')[0]}:${account.split(':').at(-1)}` // whatever the chain
+    const known = keys.all().find((one) => one.id === owner)?.did
+    const signature = await sign(text)
+    const again = known === undefined ? { again: await sign(text) } : {}
+    const info = await this.client.call('openKeySession', [{ account, site, signature, ...again }])
+    if (known !== undefined && known !== info.did) {
+      await this.client.call('revokeSession', [info.session])
+      throw new OstrakonError('key-not-deterministic', 'the wallet made another key than before', { hint: 'It signs differently each time: use another wallet, or a session.' })
+    }
+    keys.add({ id: owner, did: info.did })
+    return this.sessions.opened(info)
   }
 
   async createPasskey(options: T.PasskeyOptions): Promise<T.Passkey> {
@@ -45,7 +59,7 @@ export class Connecting {
     const prompt = new Prompt(options)
     const { id, publicKey } = await passkey.create(name, prompt)
     const made = { id, did: await this.client.call('passkeyDid', [publicKey]) }
-    remember(made)
+    seen.add(made)
     return made
   }
 
@@ -56,7 +70,7 @@ export class Connecting {
     const ids = passkeys.map(({ id }) => id)
     return this.#begin({ kind: 'passkey', domain: location.host, ...leave }, prompt, async ({ message }) => {
       const { id, ...assertion } = await passkey.sign(message, ids, prompt)
-      const known = [...passkeys, ...remembered()].find((one) => one.id === id)
+      const known = [...passkeys, ...seen.all()].find((one) => one.id === id)
       return { ...assertion, did: known?.did ?? (await this.#findPasskey(id, assertion, prompt)) }
     })
   }
@@ -96,7 +110,7 @@ export class Connecting {
     const both = first.filter((did) => candidates.includes(did))
     const [did] = both
     if (did === undefined || both.length > 1) throw new OstrakonError('passkey-failed', 'two signatures of the passkey are not of one key')
-    remember({ id, did })
+    seen.add({ id, did })
     return did
   }
 }
@@ -120,17 +134,26 @@ function resourceList(given: T.Resources | undefined): string[] {
   throw new OstrakonError('session-no-resources', 'no resources are named', { hint: 'Name the models and documents that the session may write, or "ceramic://*" for all.' })
 }
 
-function remembered(): T.Passkey[] {
-  try {
-    const list = JSON.parse(localStorage.getItem(PASSKEYS) ?? '[]') as T.Passkey[]
-    return list.filter(({ id, did }) => typeof id === 'string' && typeof did === 'string').slice(-MAX_PASSKEYS)
-  } catch {
-    return [] // no storage, or not ours: an unknown passkey signs twice
+/** DIDs that this browser has seen, by the id of what they come from. No secrets. */
+class Remembered {
+  constructor(private readonly name: string) {}
+
+  all(): T.Passkey[] {
+    try {
+      const list = JSON.parse(localStorage.getItem(this.name) ?? '[]') as T.Passkey[]
+      return list.filter(({ id, did }) => typeof id === 'string' && typeof did === 'string').slice(-MAX_REMEMBERED)
+    } catch {
+      return [] // no storage, or not ours: whoever is not known signs twice
+    }
+  }
+
+  add(one: T.Passkey): void {
+    try {
+      localStorage.setItem(this.name, JSON.stringify([...this.all().filter(({ id }) => id !== one.id), { id: one.id, did: one.did }].slice(-MAX_REMEMBERED)))
+    } catch {}
   }
 }
 
-function remember(made: T.Passkey): void {
-  try {
-    localStorage.setItem(PASSKEYS, JSON.stringify([...remembered().filter(({ id }) => id !== made.id), made].slice(-MAX_PASSKEYS)))
-  } catch {}
-}
+/** A passkey tells its key only when it is made. */
+const seen = new Remembered('ostrakon/passkeys')
+const keys = new Remembered('ostrakon/keys')

@@ -123,8 +123,7 @@ export async function authenticate(provider: T.DidProvider, prompt: Prompt): Pro
 function section(text: unknown): Params {
   try {
     if (typeof text !== 'string' || text.length > MAX_ANSWER) throw new Error('no text')
-    const bytes = Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (letter) => letter.charCodeAt(0))
-    return JSON.parse(new TextDecoder().decode(bytes)) as Params
+    return JSON.parse(new TextDecoder().decode(bytesOf(text))) as Params
   } catch (cause) {
     throw unusable('the DID provider’s answer is no JWS', cause)
   }
@@ -136,3 +135,6 @@ const unusable = (message: string, cause?: unknown) =>
 export const base64 = (bytes: Uint8Array) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
 
 export const base64url = (bytes: Uint8Array) => base64(bytes).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
+
+/** Of base64url. */
+export const bytesOf = (text: string) => Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (letter) => letter.charCodeAt(0))

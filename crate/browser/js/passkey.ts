@@ -1,6 +1,6 @@
 // Passkeys (WebAuthn): the browser and the user's device do it all; here is the question and what of the answer matters.
 
-import { base64url } from './did-provider.js'
+import { base64url, bytesOf } from './did-provider.js'
 import { OstrakonError } from './error.js'
 import { aborted, Prompt } from './prompt.js'
 
@@ -96,7 +96,7 @@ function refusal(cause: unknown): OstrakonError {
 
 function bytes(text: string): Uint8Array<ArrayBuffer> {
   try {
-    return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (letter) => letter.charCodeAt(0))
+    return bytesOf(text)
   } catch (cause) {
     throw new OstrakonError('invalid-argument', 'a passkey’s id is base64url', { cause })
   }

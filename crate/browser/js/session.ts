@@ -1,7 +1,7 @@
 // The sessions that a page knows. Their keys are in the worker; here is what may be shown of them, and who listens.
 
 import type { Client } from './client.js'
-import { SessionProvider } from './did-provider.js'
+import { bytesOf, SessionProvider } from './did-provider.js'
 import { OstrakonError } from './error.js'
 import type * as T from './types.js'
 import type { SessionChange, SessionInfo } from './wire.js'
@@ -32,6 +32,11 @@ class SessionHandle implements T.Session {
 
   get active(): boolean {
     return this.#last !== 'revoked' && this.#last !== 'expired' && (this.expiresAt === undefined || Date.now() < this.expiresAt)
+  }
+
+  async capability(options?: T.CallOptions): Promise<Uint8Array | undefined> {
+    const text = await this.#client.call('sessionCapability', [this.id], options)
+    return text === undefined ? undefined : bytesOf(text)
   }
 
   async revoke(options?: T.CallOptions): Promise<void> {

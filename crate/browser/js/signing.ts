@@ -18,6 +18,8 @@ export interface Signing {
 
 /** Most accounts that are looked at. */
 const MAX_ACCOUNTS = 256
+/** Longest signature that is handed to the worker, which knows how long it must be. */
+const MAX_SIGNATURE = 1_024
 /** CAIP-2 references of Solana's chains: the first 32 characters of their genesis hash. */
 const SOLANA: Record<string, string> = {
   'solana:mainnet': '5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp',
@@ -82,8 +84,8 @@ async function ethereum(provider: Eip1193Provider, wanted: string | undefined, p
       }
       const signature = await prompt.ask('the wallet', () => provider.request({ method: 'personal_sign', params: [hex(text), address] }), watch)
       await same()
-      if (typeof signature === 'string' && /^0x[0-9a-f]{130}$/i.test(signature)) return signature
-      throw unusable('the wallet’s signature is not 65 bytes in hex', 'Smart-contract wallets can’t sign for Ceramic: let the user choose an ordinary account.')
+      if (typeof signature === 'string' && signature.length <= MAX_SIGNATURE) return signature
+      throw unusable('the wallet’s signature is no text, or endless')
     },
   }
 }
@@ -130,7 +132,7 @@ async function solana(wallet: StandardWallet, wanted: string | undefined, prompt
         throw new OstrakonError('wallet-unsupported', 'the wallet can’t sign texts', { hint: 'Another wallet may.' })
       })
       const { signature, signedMessage } = answer ?? {}
-      if (!(signature instanceof Uint8Array) || signature.length !== 64) throw unusable('the wallet’s signature is not 64 bytes')
+      if (!(signature instanceof Uint8Array) || signature.length > MAX_SIGNATURE) throw unusable('the wallet’s signature is not bytes, or endless')
       if (!(signedMessage instanceof Uint8Array) || !equal(signedMessage, message)) {
         throw new OstrakonError('wallet-other-text', 'the wallet signed another text than it was asked to', { hint: 'Another wallet may sign texts as they are.' })
       }

@@ -177,6 +177,8 @@ export interface Session {
   readonly active: boolean
   /** For libraries that want a DID provider (EIP-2844), such as npm’s `dids`. */
   readonly provider: DidProvider
+  /** The leave by which it writes (CACAO): a block of DAG-CBOR, for other libraries. Absent if it signs as `did` itself. */
+  capability(options?: CallOptions): Promise<Uint8Array | undefined>
   /** Wipes its key from memory and disk. What it wrote stays; a copy of its leave in a stolen backup ends when it expires. */
   revoke(options?: CallOptions): Promise<void>
   /** Calls `listener` at such an event; returns a function that ends this. `expiring` comes once, see `SessionEvents`. */
@@ -316,9 +318,9 @@ export interface Jwe {
 export interface OutboxEntry {
   /** StreamID. */
   id: string
-  /** CID of the event. */
-  event: string
-  /** Why it waits: a stable code, such as `offline`. */
+  /** CID of the newest event written here. */
+  tip: string
+  /** Why it waits: `no-peers` (nobody listens, or its turn has not come) or `not-acknowledged` (sent, and nobody has taken it yet). */
   reason: string
   /** Unix milliseconds. */
   since: number

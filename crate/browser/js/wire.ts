@@ -40,13 +40,16 @@ export interface Methods {
   exportCar(id: string): Uint8Array
   beginSession(request: SessionRequest): BegunSession
   completeSession(session: string, proof: SessionProof): SessionInfo
-  keyMessage(account: string): string
-  openKeySession(account: string, signature: string): SessionInfo
+  /** The text for a key of this account on this site (`location.hostname`). */
+  keyMessage(account: string, site: string): string
+  openKeySession(answer: KeyAnswer): SessionInfo
   openExternalSession(did: string): SessionInfo
   sessions(): SessionInfo[]
   revokeSession(session: string): void
   passkeyDid(publicKey: string): string
   passkeyCandidates(assertion: Assertion): string[]
+  /** The block of the capability by which the session writes, in base64url; none if it signs as its DID itself. */
+  sessionCapability(session: string): string | undefined
   createJws(session: string, payload: string, header: string | undefined): object
   decryptJwe(session: string, jwe: string): Uint8Array
   create(session: string, document: NewDocument): object
@@ -96,6 +99,14 @@ export interface BegunSession {
  * or a passkey's assertion, each part in base64url.
  */
 export type SessionProof = { signature: string; accounts: string[] } | (Assertion & { did: string })
+
+/** What a wallet made of `keyMessage`; `again` if it was asked twice, and must then have signed the same way. */
+export interface KeyAnswer {
+  account: string
+  site: string
+  signature: string
+  again?: string
+}
 
 export interface Assertion {
   authenticatorData: string
