@@ -7,6 +7,7 @@ declare module 'ostrakon-core' {
       options: Omit<import('./wire.js').StartOptions, 'wasmUrl'> & { agent?: string },
       onEvent: (event: import('./wire.js').WireEvent) => void,
       askWallet: (chain: string, method: string, params: string) => Promise<string>,
+      askSigner: (did: string, method: string, params: string) => Promise<string>,
     ): Promise<OstrakonNode>
     readonly peerId: string
     load(ref: string, timeoutMs: number, atTime: number | undefined, signal?: AbortSignal): Promise<object>
@@ -17,6 +18,21 @@ declare module 'ostrakon-core' {
     exportCar(id: string): Promise<Uint8Array>
     status(): Promise<import('./types.js').Status>
     setWallets(chains: string[]): void
+    setSigners(dids: string[]): void
+    beginSession(request: import('./wire.js').SessionRequest): Promise<import('./wire.js').BegunSession>
+    completeSession(session: string, proof: import('./wire.js').SessionProof): Promise<import('./wire.js').SessionInfo>
+    keyMessage(account: string, site: string): Promise<string>
+    openKeySession(answer: import('./wire.js').KeyAnswer): Promise<import('./wire.js').SessionInfo>
+    openExternalSession(did: string): Promise<import('./wire.js').SessionInfo>
+    sessions(): Promise<import('./wire.js').SessionInfo[]>
+    revokeSession(session: string): Promise<void>
+    passkeyDid(publicKey: string): Promise<string>
+    passkeyCandidates(assertion: import('./wire.js').Assertion): Promise<string[]>
+    sessionCapability(session: string): Promise<string | undefined>
+    createJws(session: string, payload: string, header: string | undefined): Promise<object>
+    encrypt(bytes: Uint8Array | undefined, json: string | undefined, to: string[]): Promise<import('./types.js').Jwe>
+    decrypt(session: string, jwe: string): Promise<{ bytes: Uint8Array } | { json: import('./content.js').Json }>
+    decryptJwe(session: string, jwe: string): Promise<Uint8Array>
     stop(): Promise<void>
   }
 

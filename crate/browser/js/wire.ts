@@ -88,8 +88,8 @@ export interface SessionRequest {
 /** Half a session: it lives once `completeSession` brings the signature of `message`. */
 export interface BegunSession {
   session: string
-  /** Who will own what the session writes. */
-  did: string
+  /** Who will own what the session writes; not known yet of a passkey that has not signed. */
+  did?: string
   /** What is to be signed: a text, or for a passkey its challenge in base64url. */
   message: string
 }

@@ -31,8 +31,9 @@ export class LocalNode {
     const { wasmUrl, ...rest } = options
     await loadWasm(wasmUrl)
     const pages = new Pages(reply)
-    const core = await OstrakonNode.start(rest, onEvent, pages.askWallet.bind(pages))
+    const core = await OstrakonNode.start(rest, onEvent, pages.askWallet.bind(pages), pages.askSigner.bind(pages))
     pages.walletsChanged = (chains) => core.setWallets(chains)
+    pages.signersChanged = (dids) => core.setSigners(dids)
     return new LocalNode(core, reply, pages)
   }
 
@@ -101,6 +102,30 @@ export class LocalNode {
       }
       case 'exportCar':
         return this.#core.exportCar(...(args as Parameters<Methods['exportCar']>))
+      case 'encrypt': {
+        const [value, to] = args as Parameters<Methods['encrypt']>
+        return 'bytes' in value ? this.#core.encrypt(value.bytes, undefined, to) : this.#core.encrypt(undefined, JSON.stringify(value.json), to)
+      }
+      case 'keyMessage': {
+        const [account, site] = args as Parameters<Methods['keyMessage']>
+        return this.#core.keyMessage(account, own(site))
+      }
+      case 'openKeySession': {
+        const [answer] = args as Parameters<Methods['openKeySession']>
+        return this.#core.openKeySession({ ...answer, site: own(answer.site) })
+      }
+      case 'beginSession':
+      case 'completeSession':
+      case 'openExternalSession':
+      case 'sessions':
+      case 'revokeSession':
+      case 'passkeyDid':
+      case 'passkeyCandidates':
+      case 'sessionCapability':
+      case 'createJws':
+      case 'decrypt':
+      case 'decryptJwe':
+        return Reflect.apply(this.#core[request.method], this.#core, args)
       default:
         throw new OstrakonError('invalid-argument', `a node has no method ${request.method}`)
     }
@@ -144,6 +169,12 @@ export class LocalNode {
       else end(error)
     }
   }
+}
+
+/** A key is made for the site that the page is of, and no other. */
+function own(site: string): string {
+  if (site === location.hostname) return site
+  throw new OstrakonError('invalid-argument', `a page of ${location.hostname} has no key for ${site}`)
 }
 
 /** The module can't be trusted any more: it trapped, or ran out of stack or memory. Reported, this ends the worker. */

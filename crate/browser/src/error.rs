@@ -3,8 +3,11 @@
 use js_sys::{Error, Reflect};
 use ostrakon_node::NodeError;
 use ostrakon_node::store::StoreError;
+use ostrakon_protocol::jose::jwe::JweError;
 use ostrakon_protocol::refusal::Refusal;
 use wasm_bindgen::JsValue;
+
+use crate::session::SessionError;
 
 /// A failure on its way to JavaScript.
 #[derive(Debug)]
@@ -42,6 +45,20 @@ pub fn hint(code: &str) -> Option<&'static str> {
         "needs-transaction" => {
             "Only the time of its anchor can allow this: name a node of that chain in createNode's chains, or let the node ask a wallet."
         }
+        "session-unknown" => {
+            "It was revoked, or begun in a tab that closed meanwhile: connect the wallet again."
+        }
+        "session-expired" => "Connect the wallet again for a new session.",
+        "session-damaged" => "Revoke it, and connect the wallet again for a new session.",
+        "session-limit" => "Revoke sessions that are no longer needed.",
+        "session-external" => "Only the DID provider in the page has the key.",
+        "crypto-unavailable" => {
+            "Serve the page over https or from localhost, to a browser with WebCrypto."
+        }
+        "signer-unreachable" => {
+            "The page that held the DID provider is gone: connect the provider again."
+        }
+        "signer-slow" => "Its user may not have seen the question: try again.",
         "cacao-expired" => {
             "The session of whoever wrote this was over: they sign in again and write it anew."
         }
@@ -91,6 +108,18 @@ impl From<NodeError> for Failure {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Failure {
         Failure::new(refusal.code(), refusal.to_string())
+    }
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Failure {
+        Failure::new(error.code(), error.to_string())
+    }
+}
+
+impl From<JweError> for Failure {
+    fn from(error: JweError) -> Failure {
+        Failure::new(error.code(), error.to_string())
     }
 }
 

@@ -10,7 +10,7 @@
 //!
 //! export class OstrakonNode {
 //!   /** Opens the database, starts the network, resolves when calls may be made. Does not wait for a peer. */
-//!   static start(options: StartOptions, onEvent: (event: NodeEvent) => void, askWallet: AskWallet): Promise<OstrakonNode>
+//!   static start(options: StartOptions, onEvent: (event: NodeEvent) => void, askWallet: Ask, askSigner: Ask): Promise<OstrakonNode>
 //!   readonly peerId: string
 //!   /** From disk at once if kept, else from the network. `atTime` in unix seconds. An aborted signal cancels the work
 //!    *  itself and rejects with code `aborted`. */
@@ -26,6 +26,24 @@
 //!   status(): Promise<Status>
 //!   /** On which chains there are wallets now, by CAIP-2 name. */
 //!   setWallets(chains: string[]): void
+//!   /** For which DIDs pages hold providers now, all of them each time. */
+//!   setSigners(dids: string[]): void
+//!   /** Sessions: what goes in and comes out is in `js/wire.ts`. A key never comes out. */
+//!   beginSession(request: SessionRequest): Promise<BegunSession>
+//!   completeSession(session: string, proof: SessionProof): Promise<SessionInfo>
+//!   keyMessage(account: string, site: string): Promise<string>
+//!   openKeySession(answer: KeyAnswer): Promise<SessionInfo>
+//!   openExternalSession(did: string): Promise<SessionInfo>
+//!   sessions(): Promise<SessionInfo[]>
+//!   revokeSession(session: string): Promise<void>
+//!   sessionCapability(session: string): Promise<string | undefined>
+//!   passkeyDid(publicKey: string): Promise<string>
+//!   passkeyCandidates(assertion: Assertion): Promise<string[]>
+//!   createJws(session: string, payload: string, header?: string): Promise<object>
+//!   /** Bytes, or JSON as a text if there are none. */
+//!   encrypt(bytes: Uint8Array | undefined, json: string | undefined, to: string[]): Promise<Jwe>
+//!   decrypt(session: string, jwe: string): Promise<{ bytes: Uint8Array } | { json: any }>
+//!   decryptJwe(session: string, jwe: string): Promise<Uint8Array>
 //!   /** Calls still under way reject with code `stopped`; afterwards every call does. May be called twice. */
 //!   stop(): Promise<void>
 //! }
@@ -33,12 +51,14 @@
 //!
 //! interface StartOptions { network?: string /* 'local-1' */; peers?: string[]; name?: string /* database, 'ostrakon' */; agent?: string
 //!   chains?: { id: string; quorum?: number; nodes: { url: string; name: string }[] }[]; timePolicy?: 'proven' | 'claimed' }
-//! /** Asks a wallet that is on this chain (EIP-1193); `params` and the answer are JSON. */
-//! type AskWallet = (chain: string, method: string, params: string) => Promise<string>
+//! /** Asks a wallet that is on this chain (EIP-1193), or a page's provider of this DID (EIP-2844); `params` and the answer
+//!  *  are JSON. */
+//! type Ask = (chainOrDid: string, method: string, params: string) => Promise<string>
 //! type NodeEvent =
 //!   | { event: 'peer', data: { id: string, connected: boolean, address: string } }
 //!   | { event: 'status', data: Status }
 //!   | { event: 'document', data: { id: string, tip: string } }
+//!   | { event: 'session', data: SessionInfo & { change: 'opened' | 'expiring' | 'expired' | 'revoked' } }
 //! ```
 //!
 //! `Document`, `LogEntry`, `Status` and `DocumentSummary` are plain objects in the shapes of the façade's types
@@ -54,6 +74,8 @@ pub mod bench;
 #[cfg(target_arch = "wasm32")]
 pub mod chains;
 #[cfg(target_arch = "wasm32")]
+mod encryption;
+#[cfg(target_arch = "wasm32")]
 mod error;
 #[cfg(target_arch = "wasm32")]
 mod identity;
@@ -61,6 +83,8 @@ mod identity;
 pub mod node;
 #[cfg(target_arch = "wasm32")]
 mod panic;
+#[cfg(target_arch = "wasm32")]
+pub mod session;
 #[cfg(target_arch = "wasm32")]
 mod shapes;
 pub mod store;

@@ -25,6 +25,8 @@ use crate::chains::wallet::Wallets;
 use crate::chains::{self, ChainOptions, Policy};
 use crate::error::Failure;
 use crate::identity::identity;
+use crate::session::Sessions;
+use crate::session::vault::Vault;
 use crate::shapes;
 use crate::store::IndexedDb;
 use crate::{panic, transport};
@@ -59,7 +61,8 @@ impl Default for StartOptions {
 /// A node of this tab.
 #[wasm_bindgen]
 pub struct OstrakonNode {
-    node: Node,
+    pub(crate) node: Node,
+    pub(crate) sessions: Sessions,
     peer_id: String,
     wallets: Wallets,
     stop: Cell<Option<oneshot::Sender<()>>>,
@@ -75,9 +78,10 @@ impl OstrakonNode {
         options: JsValue,
         on_event: Function,
         ask_wallet: Function,
+        ask_signer: Function,
     ) -> Result<OstrakonNode, JsValue> {
         panic::install();
-        Ok(start(options, on_event, ask_wallet).await?)
+        Ok(start(options, on_event, ask_wallet, ask_signer).await?)
     }
 
     /// The node's name on the network.
@@ -195,6 +199,7 @@ impl OstrakonNode {
 
     /// Ends the node; calls under way fail.
     pub fn stop(&self) -> Promise {
+        self.sessions.close();
         let node = self.stop.take().map(|stop| {
             let _ = stop.send(());
             self.node.clone()
@@ -210,7 +215,7 @@ impl OstrakonNode {
 
 impl OstrakonNode {
     /// Runs a call until it is done, aborted, or the node stops.
-    fn call(
+    pub(crate) fn call(
         &self,
         signal: Option<AbortSignal>,
         work: impl Future<Output = Result<JsValue, Failure>> + 'static,
@@ -250,6 +255,7 @@ async fn start(
     options: JsValue,
     on_event: Function,
     ask_wallet: Function,
+    ask_signer: Function,
 ) -> Result<OstrakonNode, Failure> {
     let invalid = |error: &dyn std::fmt::Display| {
         Failure::new(
@@ -285,6 +291,8 @@ async fn start(
         agent: options.agent,
         types: Arc::default(),
     };
+    let vault = Vault::new(store.clone());
+    let sessions = Sessions::open(vault, on_event.clone(), ask_signer).await?;
     let wallets = Wallets::new(ask_wallet);
     let around = Surroundings {
         chains: chains::config(options.chains, options.time_policy, &wallets),
@@ -312,6 +320,7 @@ async fn start(
     let _online = EventListener::new(&js_sys::global().unchecked_into(), "online", wake);
     Ok(OstrakonNode {
         node,
+        sessions,
         peer_id,
         wallets,
         stop: Some(stop).into(),

@@ -192,7 +192,8 @@ fn metadata(state: &serde_json::Value) -> &serde_json::Value {
     newest.get("metadata").unwrap_or(&serde_json::Value::Null)
 }
 
-fn foreign(value: &serde_json::Value) -> Result<JsValue, Failure> {
+/// What strangers wrote.
+pub fn foreign(value: &serde_json::Value) -> Result<JsValue, Failure> {
     JSON::parse(&value.to_string())
         .map_err(|_| Failure::new("internal", "the browser does not read its own JSON"))
 }

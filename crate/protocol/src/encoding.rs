@@ -6,7 +6,7 @@ use data_encoding::{BASE64_NOPAD, HEXLOWER_PERMISSIVE};
 pub const MAX_BASE58: usize = 128;
 
 /// Bounded base58btc, without a multibase prefix.
-pub(crate) fn base58(text: &str) -> Option<Vec<u8>> {
+pub fn base58(text: &str) -> Option<Vec<u8>> {
     match text.len() {
         0..=MAX_BASE58 => multibase::Base::Base58Btc.decode(text).ok(),
         _ => None,

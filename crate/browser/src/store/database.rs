@@ -41,11 +41,14 @@ const STORES: [&str; 4] = [RECORDS, PACKS, INDEX, KEYS];
 /// How the name of a chain's answer begins.
 pub const ANSWER: &str = "answer/";
 
-/// The names of all answers.
-pub fn answers() -> Result<KeyRange, StoreError> {
+/// How the name of a session begins.
+pub const SESSION: &str = "session/";
+
+/// The names that begin with one of these, each of which ends with a slash.
+pub fn named(prefix: &str) -> Result<KeyRange, StoreError> {
     // The sign after the slash.
-    let after = JsValue::from_str("answer0");
-    let range = KeyRange::bound(&ANSWER.into(), &after, None, Some(true));
+    let after = format!("{}0", prefix.trim_end_matches('/'));
+    let range = KeyRange::bound(&prefix.into(), &after.into(), None, Some(true));
     range.map_err(|error| meaning(&error.into()))
 }
 

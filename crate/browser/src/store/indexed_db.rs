@@ -18,7 +18,8 @@ use rexie::{Rexie, Transaction, TransactionMode};
 use wasm_bindgen::JsValue;
 
 use super::database::{
-    self, ANSWER, INDEX, KEYS, PACKS, RECORDS, Write, answers, begin, key, keys, meaning, run,
+    self, ANSWER, INDEX, KEYS, PACKS, RECORDS, SESSION, Write, begin, key, keys, meaning, named,
+    run,
 };
 use super::finder::{self, Finder, Name};
 use super::pack::{self, Entry, Pack, PackError};
@@ -86,6 +87,54 @@ impl IndexedDb {
         })
         .await
     }
+
+    /// The name of the database.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The rows of all sessions, by their names. What a row is, [`crate::session::vault`] knows.
+    pub async fn sessions(&self) -> Result<Vec<(String, JsValue)>, StoreError> {
+        let inner = self.0.clone();
+        run(async move {
+            let transaction = inner.begin(&[KEYS], TransactionMode::ReadOnly)?;
+            let all = store(&transaction, KEYS)?;
+            let (names, rows) = join(
+                all.get_all_keys(Some(named(SESSION)?), None),
+                all.get_all(Some(named(SESSION)?), None),
+            )
+            .await;
+            let names = names.map_err(|error| meaning(&error))?;
+            let rows = rows.map_err(|error| meaning(&error))?;
+            let rows = names.iter().zip(rows).filter_map(|(name, row)| {
+                let name = name.as_string()?.strip_prefix(SESSION)?.to_owned();
+                Some((name, row))
+            });
+            Ok(rows.collect())
+        })
+        .await
+    }
+
+    /// Keeps the row of a session, in place of the one before.
+    pub async fn keep_session(&self, name: &str, row: JsValue) -> Result<(), StoreError> {
+        self.change_session(Write::Put(KEYS, session_key(name), row))
+            .await
+    }
+
+    /// Removes the row of a session.
+    pub async fn remove_session(&self, name: &str) -> Result<(), StoreError> {
+        self.change_session(Write::Delete(KEYS, session_key(name)))
+            .await
+    }
+
+    async fn change_session(&self, write: Write) -> Result<(), StoreError> {
+        let inner = self.0.clone();
+        run(async move {
+            let transaction = inner.begin(&[KEYS], TransactionMode::ReadWrite)?;
+            database::commit(&inner.name, transaction, vec![write]).await
+        })
+        .await
+    }
 }
 
 #[async_trait(?Send)]
@@ -131,10 +180,10 @@ impl Store for IndexedDb {
         let (inner, name) = (self.0.clone(), answer_key(name));
         run(async move {
             let transaction = inner.begin(&[KEYS], TransactionMode::ReadWrite)?;
-            let count = store(&transaction, KEYS)?.count(Some(answers()?)).await;
+            let count = store(&transaction, KEYS)?.count(Some(named(ANSWER)?)).await;
             let mut writes = Vec::new();
             if count.map_err(|error| meaning(&error))? as usize >= MAX_KEPT {
-                writes.push(Write::Delete(KEYS, answers()?.into()));
+                writes.push(Write::Delete(KEYS, named(ANSWER)?.into()));
             }
             writes.push(Write::Put(KEYS, name, value(&bytes)));
             database::commit(&inner.name, transaction, writes).await
@@ -372,6 +421,10 @@ async fn get(
 
 fn answer_key(name: &str) -> JsValue {
     format!("{ANSWER}{name}").into()
+}
+
+fn session_key(name: &str) -> JsValue {
+    format!("{SESSION}{name}").into()
 }
 
 fn value(bytes: &[u8]) -> JsValue {

@@ -26,8 +26,9 @@ async fn node(name: &str) -> OstrakonNode {
 }
 
 async fn start(options: &str, on_event: &Function) -> Result<OstrakonNode, JsValue> {
-    let no_wallet = Function::default();
-    OstrakonNode::start(JSON::parse(options).unwrap(), on_event.clone(), no_wallet).await
+    let nobody = Function::default();
+    let options = JSON::parse(options).unwrap();
+    OstrakonNode::start(options, on_event.clone(), nobody.clone(), nobody).await
 }
 
 fn get(value: &JsValue, path: &str) -> JsValue {

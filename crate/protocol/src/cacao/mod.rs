@@ -38,7 +38,7 @@ use crate::{Block, StreamId, cbor};
 use text::Message;
 use times::Times;
 
-pub use crate::encoding::MAX_BASE58;
+pub use crate::encoding::{MAX_BASE58, base58};
 pub use assemble::{Answer, MAX_ACCOUNTS, MAX_ANSWER, Proof, passkey_candidates, passkey_did};
 pub(crate) use assemble::{hex65, length};
 pub(crate) use eip191::{checksum, pair};

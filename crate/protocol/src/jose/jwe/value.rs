@@ -29,7 +29,11 @@ pub(super) fn written(value: &Ipld) -> Result<Zeroizing<Vec<u8>>, JweError> {
     Ok(bytes)
 }
 
-pub(super) fn read(bytes: &[u8]) -> Result<Ipld, JweError> {
+/// The value in what was decrypted.
+///
+/// # Errors
+/// [`JweError::Value`] for content that is none.
+pub fn read(bytes: &[u8]) -> Result<Ipld, JweError> {
     let refused = JweError::Value("it is not a DAG-CBOR value inside an identity CID");
     let read = || {
         let rest = bytes.strip_prefix(&PREFIX)?;

@@ -1,0 +1,95 @@
+//! DID providers (EIP-2844), which live in pages: `js/did-provider.ts` asks them there.
+//!
+//! A provider may answer anything. Its answer has at most [`MAX_ANSWER`] bytes.
+
+use data_encoding::BASE64;
+use js_sys::{Function, JsString, Promise, Reflect};
+use serde_json::{Value, json};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use zeroize::Zeroizing;
+
+use super::SessionError;
+
+/// Longest answer of a provider, in bytes of its JSON: what it decrypts has at most 4 MiB.
+pub const MAX_ANSWER: usize = 8 << 20;
+/// Longest message of a provider that is repeated, in characters.
+const MAX_MESSAGE: usize = 200;
+
+/// The providers of all pages.
+pub struct Provider {
+    /// `(did, method, params as JSON) => Promise<answer as JSON>`
+    ask: Function,
+}
+
+impl Provider {
+    pub fn new(ask: Function) -> Provider {
+        Provider { ask }
+    }
+
+    /// `did_createJWS`
+    pub async fn jws(&self, did: &str, params: Value) -> Result<Value, SessionError> {
+        let text = self.ask(did, "did_createJWS", &params).await?;
+        let answer: Value = serde_json::from_str(&text).unwrap_or_default();
+        match answer.get("jws") {
+            Some(_) => Ok(answer),
+            None => Err(unusable("its answer is no JWS")),
+        }
+    }
+
+    /// `did_decryptJWE`
+    pub async fn decrypt(
+        &self,
+        did: &str,
+        jwe: &Value,
+    ) -> Result<Zeroizing<Vec<u8>>, SessionError> {
+        let params = json!({ "did": did, "jwe": jwe });
+        let text = self.ask(did, "did_decryptJWE", &params).await?;
+        let answer: Value = serde_json::from_str(&text).unwrap_or_default();
+        let clear = answer.get("cleartext").and_then(Value::as_str);
+        let clear = clear.and_then(|text| BASE64.decode(text.as_bytes()).ok());
+        let clear = clear.ok_or_else(|| unusable("its answer is no clear text"))?;
+        Ok(Zeroizing::new(clear))
+    }
+
+    async fn ask(&self, did: &str, method: &str, params: &Value) -> Result<String, SessionError> {
+        let asked = self.ask.call3(
+            &JsValue::NULL,
+            &did.into(),
+            &method.into(),
+            &params.to_string().into(),
+        );
+        let promise: Promise = asked.map_err(failed)?.dyn_into().map_err(failed)?;
+        let answer = JsFuture::from(promise).await.map_err(failed)?;
+        // Its length is known before any of it is copied.
+        let text = answer.dyn_ref::<JsString>();
+        let text = text.filter(|text| text.length() as usize <= MAX_ANSWER);
+        text.map(String::from)
+            .ok_or_else(|| unusable("its answer is too long"))
+    }
+}
+
+fn unusable(what: &str) -> SessionError {
+    SessionError::Provider {
+        code: "did-provider-unusable",
+        message: what.to_owned(),
+    }
+}
+
+/// What a page says of a provider that failed.
+fn failed(error: JsValue) -> SessionError {
+    let field = |name: &str| {
+        let value = Reflect::get(&error, &name.into()).ok();
+        value.and_then(|value| value.as_string())
+    };
+    let message = field("message").unwrap_or_else(|| "no reason was given".to_owned());
+    SessionError::Provider {
+        code: match field("code").as_deref() {
+            Some("signer-unreachable") => "signer-unreachable",
+            Some("signer-slow") => "signer-slow",
+            Some("wallet-rejected") => "wallet-rejected",
+            _ => "did-provider-failed",
+        },
+        message: message.chars().take(MAX_MESSAGE).collect(),
+    }
+}
