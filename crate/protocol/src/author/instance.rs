@@ -2,9 +2,8 @@
 
 use ipld_core::ipld::Ipld;
 
-use super::{AuthorError, Change, Edit, Unsigned, content, patch_list};
+use super::{AuthorError, Change, Edit, NewContent, Unsigned, content, patch_list};
 use crate::event::Map;
-use crate::patch::compare;
 use crate::{Document, StreamId, StreamType};
 
 /// A new instance of a model.
@@ -66,16 +65,16 @@ pub(super) fn change(edit: &Edit, document: &Document) -> Result<Unsigned, Autho
         }
     }
     let header = Some(edit.header.clone()).filter(|header| !header.is_empty());
+    // js-ceramic takes no content for an empty map, in what is there as in what is new.
     let empty = Ipld::Map(Map::new());
-    let or_empty = |value| match value {
-        Some(Ipld::Null) | None => empty.clone(),
-        Some(value) => value,
-    };
     let patch = match &edit.change {
         Change::Content(new) => {
-            content::check(new.value())?;
-            let old = or_empty(document.state().content().cloned());
-            compare(&old, &or_empty(Some(new.value().clone())))
+            let old = document.state().content();
+            let old = old.filter(|old| **old != Ipld::Null).unwrap_or(&empty);
+            match new.value() {
+                Ipld::Null => NewContent::from(empty.clone()).patch(old, document)?,
+                _ => new.patch(old, document)?,
+            }
         }
         Change::Patch(patch) => patch_list(patch)?,
         Change::None => Ipld::List(Vec::new()),

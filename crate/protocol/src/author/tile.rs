@@ -6,7 +6,6 @@ use ipld_core::ipld::Ipld;
 use super::{AuthorError, Change, Edit, Unsigned, content, patch_list};
 use crate::event::{Data, Map};
 use crate::jose::Ed25519Signer;
-use crate::patch::compare;
 use crate::state::field;
 use crate::{Block, Cid, Document, DocumentRef, StreamId, StreamType};
 
@@ -102,11 +101,9 @@ pub(super) fn change(edit: &Edit, document: &Document) -> Result<Unsigned, Autho
     check_header(&edit.header)?;
     let state = document.state();
     let mut header = edit.header.clone();
-    let nothing = Ipld::Null;
     let patch = match &edit.change {
         Change::Content(new) if *new.value() != Ipld::Null => {
-            content::check(new.value())?;
-            compare(state.content().unwrap_or(&nothing), new.value())
+            new.patch(state.content().unwrap_or(&Ipld::Null), document)?
         }
         Change::Patch(patch) => {
             // js-ceramic repeats the metadata beside a patch that it was given.

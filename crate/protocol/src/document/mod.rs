@@ -221,6 +221,15 @@ impl Document {
         named.find(|capability| capability.cid() == cid).cloned()
     }
 
+    /// The events of the winning branch, init first.
+    pub(crate) fn events(&self) -> impl Iterator<Item = Event> {
+        let nodes = self
+            .log()
+            .iter()
+            .filter_map(|entry| self.tree.get(&entry.cid));
+        nodes.filter_map(|node| node.link.event().ok())
+    }
+
     /// Why the chain heard last was not taken, or not to its end.
     pub fn refused(&self) -> Option<&Refusal> {
         self.refused.as_ref()

@@ -1,114 +1,116 @@
-//! The difference between two contents, as fast-json-patch 3.1 finds it.
+//! The difference between two contents, as fast-json-patch 3.1 finds it: key by key and index by index, the old ones from the last to
+//! the first, then what is new from the first to the last.
 
 use ipld_core::ipld::Ipld;
 
+use super::order::Order;
 use crate::event::Map;
 use crate::json::to_json;
 
-/// The patch that makes `new` of `old`, each of them as deep as [`MAX_CONTENT_DEPTH`](super::MAX_CONTENT_DEPTH) at most.
+/// The patch that makes `new` of `old`, where the keys of both are in the order of DAG-CBOR.
+///
+/// Contents of another kind (a list in place of a map, a text) are replaced as a whole, where fast-json-patch writes operations that
+/// make something else. Links and bytes, which it takes apart, are replaced as well, but left alone if `new` has
+/// them as they are shown.
 pub fn compare(old: &Ipld, new: &Ipld) -> Ipld {
-    let mut job = Job {
-        operations: Vec::new(),
-    };
-    let mut path = String::new();
-    match (old, new) {
-        (Ipld::Map(old), Ipld::Map(new)) => job.map(old, new, &mut path),
-        (Ipld::List(old), Ipld::List(new)) => job.list(old, new, &mut path),
-        _ if same(old, new) => {}
-        // fast-json-patch writes several operations here, and applied they give something else.
-        _ => job.push("replace", &path, Some(new)),
-    }
-    Ipld::List(job.operations)
+    Difference::of((old, &Order::Plain), (new, &Order::Plain)).patch
 }
 
+/// A patch, and whether the order of the old keys has a say in it.
+pub(crate) struct Difference {
+    pub(crate) patch: Ipld,
+    pub(crate) ordered: bool,
+}
+
+impl Difference {
+    /// The patch that makes the second content of the first, as deep as values can be at most.
+    pub(crate) fn of(old: (&Ipld, &Order), new: (&Ipld, &Order)) -> Self {
+        let mut job = Job::default();
+        job.value(old, new);
+        Self {
+            patch: Ipld::List(job.operations),
+            ordered: job.ordered,
+        }
+    }
+}
+
+#[derive(Default)]
 struct Job {
     operations: Vec<Ipld>,
+    path: String,
+    ordered: bool,
 }
 
 impl Job {
-    fn push(&mut self, op: &str, path: &str, value: Option<&Ipld>) {
+    fn value(&mut self, old: (&Ipld, &Order), new: (&Ipld, &Order)) {
+        match (old.0, new.0) {
+            (Ipld::Map(a), Ipld::Map(b)) => self.map((a, old.1), (b, new.1)),
+            (Ipld::List(a), Ipld::List(b)) => self.list((a, old.1), (b, new.1)),
+            (a, b) if same(a, b) => {}
+            (_, b) => self.push("replace", Some(b)),
+        }
+    }
+
+    fn map(&mut self, (old, was): (&Map, &Order), (new, becomes): (&Map, &Order)) {
+        let mut changed = 0_usize;
+        for key in was.keys(old).into_iter().rev() {
+            let before = self.operations.len();
+            self.step(key, |job| match (old.get(key), new.get(key)) {
+                (Some(old), Some(new)) => {
+                    job.value((old, was.under(key)), (new, becomes.under(key)));
+                }
+                _ => job.push("remove", None),
+            });
+            changed = changed.saturating_add(usize::from(self.operations.len() > before));
+        }
+        self.ordered |= changed > 1;
+        for key in becomes.keys(new) {
+            if let (None, Some(value)) = (old.get(key), new.get(key)) {
+                self.step(key, |job| job.push("add", Some(value)));
+            }
+        }
+    }
+
+    fn list(&mut self, (old, was): (&[Ipld], &Order), (new, becomes): (&[Ipld], &Order)) {
+        for (index, value) in old.iter().enumerate().rev() {
+            self.step(&index.to_string(), |job| match new.get(index) {
+                Some(new) => job.value((value, was.at(index)), (new, becomes.at(index))),
+                None => job.push("remove", None),
+            });
+        }
+        for (index, value) in new.iter().enumerate().skip(old.len()) {
+            self.step(&index.to_string(), |job| job.push("add", Some(value)));
+        }
+    }
+
+    /// Goes one segment down the path, and back.
+    fn step(&mut self, segment: &str, then: impl FnOnce(&mut Self)) {
+        let length = self.path.len();
+        self.path.push('/');
+        for character in segment.chars() {
+            match character {
+                '~' => self.path.push_str("~0"),
+                '/' => self.path.push_str("~1"),
+                other => self.path.push(other),
+            }
+        }
+        then(self);
+        self.path.truncate(length);
+    }
+
+    fn push(&mut self, op: &str, value: Option<&Ipld>) {
         let mut operation = Map::from([
             ("op".to_owned(), op.into()),
-            ("path".to_owned(), path.into()),
+            ("path".to_owned(), self.path.as_str().into()),
         ]);
         operation.extend(value.map(|value| ("value".to_owned(), value.clone())));
         self.operations.push(Ipld::Map(operation));
     }
-
-    /// Old keys from the last to the first, then new keys from the first to the last.
-    fn map(&mut self, old: &Map, new: &Map, path: &mut String) {
-        let length = path.len();
-        for key in keys(old).iter().rev() {
-            push_segment(path, key);
-            match (old.get(*key), new.get(*key)) {
-                (Some(old), Some(new)) => self.value(old, new, path),
-                _ => self.push("remove", path, None),
-            }
-            path.truncate(length);
-        }
-        for key in keys(new) {
-            if let (None, Some(value)) = (old.get(key), new.get(key)) {
-                push_segment(path, key);
-                self.push("add", path, Some(value));
-                path.truncate(length);
-            }
-        }
-    }
-
-    fn list(&mut self, old: &[Ipld], new: &[Ipld], path: &mut String) {
-        let length = path.len();
-        for (index, value) in old.iter().enumerate().rev() {
-            push_segment(path, &index.to_string());
-            match new.get(index) {
-                Some(new) => self.value(value, new, path),
-                None => self.push("remove", path, None),
-            }
-            path.truncate(length);
-        }
-        for (index, value) in new.iter().enumerate().skip(old.len()) {
-            push_segment(path, &index.to_string());
-            self.push("add", path, Some(value));
-            path.truncate(length);
-        }
-    }
-
-    fn value(&mut self, old: &Ipld, new: &Ipld, path: &mut String) {
-        match (old, new) {
-            (Ipld::Map(old), Ipld::Map(new)) => self.map(old, new, path),
-            (Ipld::List(old), Ipld::List(new)) => self.list(old, new, path),
-            _ if same(old, new) => {}
-            _ => self.push("replace", path, Some(new)),
-        }
-    }
 }
 
-/// A link or bytes stay what they are if the new content has them as they are shown.
 fn same(old: &Ipld, new: &Ipld) -> bool {
     old == new || (matches!(old, Ipld::Link(_) | Ipld::Bytes(_)) && to_json(old) == to_json(new))
 }
 
-/// In the order in which JavaScript lists them.
-fn keys(map: &Map) -> Vec<&str> {
-    let mut keys: Vec<&str> = map.keys().map(String::as_str).collect();
-    keys.sort_by_key(|key| (index(key).map_or(u64::MAX, u64::from), key.len()));
-    keys
-}
-
-/// A key that JavaScript takes for an index comes before all others.
-fn index(key: &str) -> Option<u32> {
-    let digits = key.bytes().all(|byte| byte.is_ascii_digit());
-    let canonical = key == "0" || (digits && !key.starts_with('0'));
-    let index: u32 = key.parse().ok().filter(|_| canonical)?;
-    (index != u32::MAX).then_some(index)
-}
-
-fn push_segment(path: &mut String, segment: &str) {
-    path.push('/');
-    for character in segment.chars() {
-        match character {
-            '~' => path.push_str("~0"),
-            '/' => path.push_str("~1"),
-            other => path.push(other),
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -10,13 +10,17 @@
 
 mod apply;
 mod compare;
+mod order;
 mod pointer;
 mod size;
+
+pub(crate) use compare::Difference;
+pub use compare::compare;
+pub(crate) use order::{Keys, Order};
 
 use ipld_core::ipld::Ipld;
 
 use apply::Job;
-pub use compare::compare;
 use size::Size;
 
 use crate::cbor;
