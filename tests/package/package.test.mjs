@@ -166,7 +166,28 @@ test('importing it under Node touches nothing, and createNode says that it needs
   for (const url of [worker, wasm]) assert.ok(existsSync(new URL(url)), url)
 })
 
-const consumer = `import { createNode, OstrakonError, type Document, type DocumentSummary, type LogEntry, type Node, type Status } from 'ostrakon'
+const consumer = `import { createNode, discoverWallets, OstrakonError, type Document, type DocumentSummary, type Jwe, type LogEntry, type Node, type Session, type Status, type Wallet } from 'ostrakon'
+
+export async function write(node: Node, ethereum: { request(question: { method: string; params?: unknown[] }): Promise<unknown> }): Promise<void> {
+  const wallets: Wallet[] = await discoverWallets({ onWallet: ({ name, icon }) => name + (icon ?? '') })
+  const session: Session = await node.connectWallet(wallets[0] ?? ethereum, { resources: { models: ['k…'] }, expiresIn: '7d', statement: 'Write' })
+  await node.connectWallet(ethereum, { kind: 'key' })
+  // @ts-expect-error: a duration has a unit
+  await node.connectWallet(ethereum, { resources: ['ceramic://*'], expiresIn: 'soon' })
+  session.on('expiring', ({ did, expiresAt }) => did + new Date(expiresAt ?? 0).toISOString())
+  const doc: Document = await node.create('tile', { content: { a: 1 }, tags: ['t'] }, { session, timeout: 1_000 })
+  // @ts-expect-error: an instance has a model
+  await node.create('modelInstance', { content: {} })
+  const next = await (await doc.update({ a: 2 }, { metadata: { tags: [] } })).patch([{ op: 'replace', path: '/a', value: 3 }])
+  // @ts-expect-error: there is no such operation
+  await doc.patch([{ op: 'increment', path: '/a' }])
+  const waiting: number = (await node.outbox.list()).length + (next.status.peers ?? 0)
+  const secret: Jwe = await node.encrypt({ waiting }, { to: [session.did] })
+  await node.decrypt(secret)
+  await node.useDid(session.provider)
+  node.on('session', ({ change, session }) => change === 'revoked' && session.id)
+  await (node.session ?? session).revoke()
+}
 
 export async function dapp(signal: AbortSignal): Promise<DocumentSummary[]> {
   const node: Node = await createNode({ network: 'local-1', peers: [], signal, timeout: 1_000, workerUrl: new URL('https://example.org/worker.js') })
