@@ -5,6 +5,7 @@ import { brotliCompressSync, constants } from 'node:zlib'
 import { buildJs } from './build-js.mjs'
 import { buildPeer } from './build-peer.mjs'
 import { buildWasm } from './build-wasm.mjs'
+import { installJsCeramic } from './lib/js-ceramic.mjs'
 import { NARROW, rustupBuildsWasm, wasmCargo } from './lib/rust.mjs'
 import { main, note, root, run, step, Stop, toolsBin } from './lib/run.mjs'
 import { setup } from './setup.mjs'
@@ -46,6 +47,13 @@ const nodeTests = (folder) => {
   })
 }
 
+/** The libraries of others judge what Ostrakon signs, encrypts and writes, and it judges what they do. */
+async function interop() {
+  await installJsCeramic()
+  await cargo('build', '-p', 'ostrakon-protocol', '--example', 'interop')
+  return nodeTests('interop')
+}
+
 const STEPS = [
   ['fmt', () => cargo('fmt', '--all', '--check')],
   ['clippy native', () => cargo('clippy', '--workspace', '--all-targets', '--', '-D', 'warnings')],
@@ -57,6 +65,7 @@ const STEPS = [
   ['wasm size', checkWasm],
   ['typescript', () => run('npx', ['--no-install', 'tsc', '--noEmit'])],
   ['wasm-pack', wasmTests],
+  ['interop', interop],
   ['package', () => nodeTests('package')],
   ['browser', () => nodeTests('browser')],
   ['e2e', () => nodeTests('e2e')],

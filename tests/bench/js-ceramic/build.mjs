@@ -1,10 +1,12 @@
 // Bundles page.js for the browser: `node build.mjs FILE`. js-ceramic is written for Node; of Node's modules the few that its
-// loading of documents needs are replaced by the usual packages, and the rest by something that does nothing.
+// loading of documents needs are replaced by the usual packages, and the rest by something that does nothing. All packages
+// are those of tests/interop.
 import { builtinModules, createRequire } from 'node:module'
 import path from 'node:path'
-import { build } from 'esbuild'
 
-const require = createRequire(import.meta.url)
+const packages = path.resolve(import.meta.dirname, '../../interop')
+const require = createRequire(path.join(packages, 'package.json'))
+const { build } = require('esbuild')
 const real = { buffer: 'buffer/index.js', events: 'events/events.js', util: 'util/util.js', path: 'path-browserify' }
 const nothing = `
 const it = new Proxy(function () {}, {
@@ -29,6 +31,7 @@ await build({
   entryPoints: [path.join(import.meta.dirname, 'page.js')],
   outfile: path.resolve(process.argv[2]),
   bundle: true,
+  nodePaths: [path.join(packages, 'node_modules')],
   minify: true,
   format: 'esm',
   platform: 'browser',

@@ -2,8 +2,8 @@
 // What a node does besides is left out, to its favour: it asks its ipfs node for each block over HTTP, and it hashes none.
 import './globals.js'
 import { CeramicSigner, EnvironmentUtils } from '@ceramicnetwork/common'
-import { LogSyncer } from './node_modules/@ceramicnetwork/core/lib/stream-loading/log-syncer.js'
-import { StateManipulator } from './node_modules/@ceramicnetwork/core/lib/stream-loading/state-manipulator.js'
+import { LogSyncer } from '../../interop/node_modules/@ceramicnetwork/core/lib/stream-loading/log-syncer.js'
+import { StateManipulator } from '../../interop/node_modules/@ceramicnetwork/core/lib/stream-loading/state-manipulator.js'
 import { TileDocumentHandler } from '@ceramicnetwork/stream-tile-handler'
 import { CommitID, StreamID } from '@ceramicnetwork/streamid'
 import * as dagCbor from '@ipld/dag-cbor'
