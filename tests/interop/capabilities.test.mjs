@@ -44,7 +44,7 @@ for (const [name, wallet] of [['Ethereum', ethereum], ['Solana', solana]]) {
     const ceramic = new Ceramic()
     let document = await ceramic.take(made.id, made.car)
     assert.deepEqual([document.content, document.controllers], [{ by: name }, [session.controller]])
-    made = await ostrakon.ask('update', { ...at(made), seed: session.seed, capability: session.capability, content: { by: name, n: 2 } })
+    made = await ostrakon.ask('update', { ...at(made), seed: session.seed, capability: session.capability, json: JSON.stringify({ by: name, n: 2 }) })
     document = await ceramic.take(made.id, made.car)
     assert.deepEqual(document.content, { by: name, n: 2 })
     assert.deepEqual((await ostrakon.ask('load', at(made))).next.content, { by: name, n: 2 })

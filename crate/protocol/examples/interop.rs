@@ -8,7 +8,8 @@ use std::io::{BufRead as _, Write as _};
 
 use data_encoding::BASE64;
 use ostrakon_protocol::author::{
-    Change, Edit, New, NewInstance, NewLink, NewModel, NewTile, Relation, TileMetadata, Unsigned,
+    Change, Edit, New, NewContent, NewInstance, NewLink, NewModel, NewTile, Relation, TileMetadata,
+    Unsigned,
 };
 use ostrakon_protocol::cacao::{Answer, Asked, Capability, Moment, Proof, SessionRequest};
 use ostrakon_protocol::document::{hear_all, load_commit};
@@ -337,15 +338,18 @@ fn create(request: &Request) -> Refused {
     written(&StreamId::new(kind, init), &init, blocks)
 }
 
-/// The blocks of `car` hold the document, whose newest version is `tip`.
+/// The blocks of `car` hold the document, whose newest version is `tip`. New content is JSON text, whose keys are in an order.
 fn update(request: &Request) -> Refused {
     let document = at(request, &request.blocks()?)?;
     let header: BTreeMap<String, Ipld> = match request.value("header")? {
         Some(Ipld::Map(header)) => header,
         _ => BTreeMap::new(),
     };
-    let change = match (request.value("content")?, request.value("patch")?) {
-        (Some(content), _) => Change::Content(content.into()),
+    let change = match (request.get("json"), request.value("patch")?) {
+        (Some(_), _) => {
+            let content = NewContent::parse(request.text("json")?);
+            Change::Content(content.map_err(|error| error.code().to_owned())?)
+        }
         (None, Some(patch)) => Change::Patch(patch),
         (None, None) => Change::None,
     };
