@@ -9,6 +9,7 @@ mod error;
 mod instance;
 mod link;
 mod model;
+pub mod three_id;
 mod tile;
 
 use ipld_core::ipld::Ipld;

@@ -110,6 +110,11 @@ pub(crate) fn x25519_fingerprint(key: &[u8]) -> String {
     fingerprint(X25519, key)
 }
 
+/// The multibase text of a compressed secp256k1 key.
+pub(crate) fn secp256k1_fingerprint(key: &[u8]) -> String {
+    fingerprint(SECP256K1, key)
+}
+
 fn fingerprint(code: u64, key: &[u8]) -> String {
     let mut buffer = unsigned_varint::encode::u64_buffer();
     let mut bytes = unsigned_varint::encode::u64(code, &mut buffer).to_vec();

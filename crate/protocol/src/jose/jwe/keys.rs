@@ -70,6 +70,11 @@ impl AgreementKey {
         some(keys.collect(), did.as_str())
     }
 
+    /// A key that no document lists yet.
+    pub(crate) fn named(kid: String, key: [u8; 32]) -> Self {
+        Self { kid, key }
+    }
+
     /// The DID URL of the key.
     pub fn kid(&self) -> &str {
         &self.kid
