@@ -69,7 +69,8 @@ impl Did {
         if url.len() > MAX_DID_BYTES {
             return Err(DidError::TooLong(url.len()));
         }
-        let end = url.find(['/', '?', '#', ';']).unwrap_or(url.len());
+        let ends = |byte| matches!(byte, b'/' | b'?' | b'#' | b';');
+        let end = url.bytes().position(ends).unwrap_or(url.len());
         let (did, _) = url.split_at_checked(end).ok_or(DidError::Syntax)?;
         let (method, id) = split(did).ok_or(DidError::Syntax)?;
         let good_method = !method.is_empty()

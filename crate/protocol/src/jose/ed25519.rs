@@ -22,7 +22,8 @@
 //!
 //! Nothing is drawn at random: the coefficients are SHA-512 of the whole batch, keys, signatures and messages (Fiat and
 //! Shamir's way, in which a signature itself is made). A sender who wants other coefficients must change what they are the
-//! hash of, at one try in 2¹²⁸ each. So a batch is a pure function of its bytes, on every machine.
+//! hash of, at one try in 2¹²⁸ each. So a batch is a pure function of its bytes, on every machine. What messages by one key
+//! have in common, the same header, is hashed once.
 
 use std::convert::Infallible;
 
@@ -74,22 +75,44 @@ fn canonical(point: [u8; 32]) -> Option<[u8; 32]> {
 pub(super) struct Batch {
     verifier: batch::Verifier,
     transcript: Sha512,
+    /// The key that is spoken of; none as long as there is none that can be valid.
+    key: Option<[u8; 32]>,
+    /// The message, of which the first bytes are those that all by this key begin with.
+    message: Vec<u8>,
+    common: usize,
 }
 
 impl Batch {
-    /// Adds a signature; false, and nothing happens, if it can never be valid.
-    pub(super) fn queue(&mut self, key: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
-        let (Some(key), Some(parsed)) = (canonical(*key), read(signature)) else {
+    /// What follows is signed by `key`, over messages that begin with `start`.
+    pub(super) fn by(&mut self, key: &[u8; 32], start: Vec<u8>) {
+        self.key = canonical(*key);
+        self.message = start;
+        self.common = self.message.len();
+        // Never a length of a message's end, so nothing can be read in two ways.
+        self.transcript.update([0xff; 8]);
+        self.transcript.update(key);
+        self.absorb(0);
+    }
+
+    /// Adds a signature over a message that ends with `end`; false, and nothing happens, if it can never be valid.
+    pub(super) fn queue(&mut self, end: &[u8], signature: &[u8]) -> bool {
+        let (Some(key), Some(parsed)) = (self.key, read(signature)) else {
             return false;
         };
-        // Key and signature have a fixed length, so with that of the message nothing can be read in two ways.
-        self.transcript.update(key);
+        self.message.truncate(self.common);
+        self.message.extend_from_slice(end);
+        self.absorb(self.common);
         self.transcript.update(parsed.to_bytes());
-        self.transcript.update((message.len() as u64).to_le_bytes());
-        self.transcript.update(message);
         let key = VerificationKeyBytes::from(key);
-        self.verifier.queue((key, parsed, message));
+        self.verifier.queue((key, parsed, &self.message));
         true
+    }
+
+    /// The message from this byte on is part of what the coefficients are the hash of.
+    fn absorb(&mut self, from: usize) {
+        let bytes = self.message.get(from..).unwrap_or_default();
+        self.transcript.update((bytes.len() as u64).to_le_bytes());
+        self.transcript.update(bytes);
     }
 
     /// Whether every signature is valid. If not, each must be checked by itself.

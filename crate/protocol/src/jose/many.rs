@@ -43,9 +43,6 @@ fn verify_chunk(envelopes: &[Envelope]) -> Vec<Result<Signer, JoseError>> {
 /// A header that was parsed, since the next event is mostly by the same signer.
 struct Known {
     protected: Bytes,
-    /// What stands before the payload in what is signed.
-    start: Vec<u8>,
-    key: [u8; 32],
     signer: Signer,
 }
 
@@ -57,24 +54,24 @@ fn queue(envelope: &Envelope, batch: &mut Batch, last: &mut Option<Known>) -> Op
     };
     let known = match last.take() {
         Some(known) if known.protected == one.protected => known,
-        _ => read(&one.protected)?,
+        _ => read(&one.protected, batch)?,
     };
     let known = last.insert(known);
-    let mut input = known.start.clone();
-    input.extend_from_slice(&base64(&envelope.payload.to_bytes()));
-    let queued = batch.queue(&known.key, &input, &one.signature);
+    let queued = batch.queue(&base64(&envelope.payload.to_bytes()), &one.signature);
     queued.then(|| known.signer.clone())
 }
 
-/// The one ed25519 key that a header names. That it is a point of the curve is for the batch to find out.
-fn read(protected: &Bytes) -> Option<Known> {
+/// Has the batch know the one ed25519 key that a header names. That it is a point of the curve is for the batch to find out.
+fn read(protected: &Bytes, batch: &mut Batch) -> Option<Known> {
     let header = Header::parse(protected).ok()?;
     let did = did::Did::parse(&header.kid).ok()?;
     let key = key::canonical_ed25519(&did)?;
+    if header.alg != Algorithm::EdDsa {
+        return None;
+    }
+    batch.by(&key, signing_input(protected, &[]));
     Some(Known {
         protected: protected.clone(),
-        start: signing_input(protected, &[]),
-        key: (header.alg == Algorithm::EdDsa).then_some(key)?,
         signer: Signer {
             did: did.to_string(),
             cap: header.cap,
