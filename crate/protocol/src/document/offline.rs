@@ -71,37 +71,64 @@ fn hear(
     tips: &[Cid],
     blocks: &dyn Blocks,
     world: &World,
-    mut document: Option<Document>,
+    document: Option<Document>,
 ) -> Result<(Document, Vec<Refusal>), Refusal> {
-    let mut refusals = Vec::new();
-    let mut waiting: Vec<(Chain, Refusal)> = Vec::new();
-    for tip in tips {
-        let chain = match walk(stream, tip, blocks, document.as_ref()) {
-            Ok(chain) => chain,
-            Err(error) => {
-                refusals.push(error.into());
-                continue;
-            }
-        };
-        let refusal = match &mut document {
-            Some(document) => document.hear(chain.clone(), world).refused,
-            None => match Document::verify(chain.clone(), world) {
-                Ok(first) => document.insert(first).refused().cloned(),
-                Err(refusal) => Some(refusal),
-            },
-        };
-        waiting.extend(refusal.map(|refusal| (chain, refusal)));
-    }
-    let mut document = match (document, waiting.first()) {
+    let mut missing = Vec::new();
+    let mut tips = tips.iter();
+    let next = |known: Option<&Document>| {
+        let walked = tips.by_ref().map(|tip| walk(stream, tip, blocks, known));
+        let mut chains = walked.filter_map(|chain| {
+            chain
+                .map_err(|error: ChainError| missing.push(error.into()))
+                .ok()
+        });
+        chains.next()
+    };
+    let (document, refusals) = hear_in_turn(document, next, world);
+    let document = match (document, refusals.first()) {
         (Some(document), _) => document,
-        (None, Some((_, refusal))) => return Err(refusal.clone()),
+        (None, Some(refusal)) => return Err(refusal.clone()),
         (None, None) => Document::verify(walk(stream, stream.init(), blocks, None)?, world)?,
     };
-    // What another branch brought, an anchor above all, can make good what was refused before.
-    for (chain, refusal) in waiting {
-        refusals.extend(document.hear(chain, world).refused.map(|_| refusal));
+    missing.extend(refusals);
+    Ok((document, missing))
+}
+
+/// Hears one chain after the other, each as `next` gives it, who is told what is held by then. Returns what is held at the
+/// end, and why chains were refused.
+///
+/// What another branch brings, an anchor above all, can make good what was refused before: so a chain that was refused is
+/// heard once more.
+pub(super) fn hear_in_turn(
+    mut document: Option<Document>,
+    mut next: impl FnMut(Option<&Document>) -> Option<Chain>,
+    world: &World,
+) -> (Option<Document>, Vec<Refusal>) {
+    let mut refused = Vec::new();
+    while let Some(chain) = next(document.as_ref()) {
+        let refusal = hear_one(&mut document, chain.clone(), world);
+        refused.extend(refusal.map(|refusal| (chain, refusal)));
     }
-    Ok((document, refusals))
+    if document.is_none() {
+        return (
+            None,
+            refused.into_iter().map(|(_, refusal)| refusal).collect(),
+        );
+    }
+    let again = refused.into_iter();
+    let refusals = again.filter_map(|(chain, _)| hear_one(&mut document, chain, world));
+    let refusals = refusals.collect();
+    (document, refusals)
+}
+
+fn hear_one(document: &mut Option<Document>, chain: Chain, world: &World) -> Option<Refusal> {
+    match document {
+        Some(document) => document.hear(chain, world).refused,
+        None => match Document::verify(chain, world) {
+            Ok(first) => document.insert(first).refused().cloned(),
+            Err(refusal) => Some(refusal),
+        },
+    }
 }
 
 /// A version of a document, which may be held already in part.

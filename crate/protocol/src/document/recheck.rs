@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::offline::hear_in_turn;
 use super::tree::Node;
 use super::{Document, Heard};
 use crate::StreamId;
@@ -54,39 +55,21 @@ impl Document {
     /// Hears everything once more, as it is known now. Errors if something was dropped, with the reason of the first; or if
     /// it cannot be judged because something is not known, and then it is left as it is.
     pub(super) fn judge_anew(&mut self, world: &World) -> Result<(), Refusal> {
-        let mut anew: Option<Self> = None;
-        let mut refused = None;
-        let mut needs = Vec::new();
-        let mut waiting = Vec::new();
         let tips = self.tips();
-        for tip in &tips {
+        let mut chains = tips.iter().map(|tip| {
             let links = self.tree.back(tip).map(|(_, node)| Link::clone(&node.link));
-            let chain = Chain::whole(self.stream, links.collect());
-            let refusal = match &mut anew {
-                Some(document) => document.hear(chain, world).refused,
-                None => match Self::verify(chain.clone(), world) {
-                    Ok(document) => anew.insert(document).refused.clone(),
-                    Err(refusal) => {
-                        waiting.push(chain);
-                        Some(refusal)
-                    }
-                },
-            };
-            let is_need = |refusal: &Refusal| matches!(*refusal.reason, Reason::Need(_));
-            needs.extend(refusal.clone().filter(is_need));
-            refused = refused.or(refusal);
-        }
-        if let Some(document) = &mut anew {
-            for chain in waiting {
-                document.hear(chain, world);
-            }
-        }
+            Chain::whole(self.stream, links.collect())
+        });
+        let (anew, refusals) = hear_in_turn(None, |_| chains.next(), world);
+        drop(chains);
+        let is_need = |refusal: &&Refusal| matches!(*refusal.reason, Reason::Need(_));
         // What waits for an answer about its own anchor is held all the same.
         let is_held = |refusal: &Refusal| {
             let event = refusal.event.zip(anew.as_ref());
             event.is_some_and(|(event, document)| document.contains(&event))
         };
-        let need = needs.into_iter().find(|need| !is_held(need));
+        let mut needs = refusals.iter().filter(is_need);
+        let need = needs.find(|need| !is_held(need)).cloned();
         match (anew, need) {
             (Some(document), None) => *self = document,
             (_, Some(need)) => {
@@ -101,7 +84,7 @@ impl Document {
                 self.state = self.state_at(&init).map_err(refuse)?;
             }
         }
-        refused.map_or(Ok(()), Err)
+        refusals.into_iter().next().map_or(Ok(()), Err)
     }
 
     /// The 3IDs that signed: a newer version of one can change what is valid here.
