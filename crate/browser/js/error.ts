@@ -7,7 +7,10 @@ import type { WireError } from './wire.js'
  * `no-browser` (called where there are no workers), `locks-unavailable` (no Web Locks: not a secure context),
  * `worker-unavailable` and `wasm-unavailable` (a file of the package could not be loaded), `worker-crashed`,
  * `name-in-use` (another tab runs a node of the same name on another network), `other-version` (another tab runs an
- * incompatible version of this package). All others come from the core, such as `invalid-id` or `not-found`.
+ * incompatible version of this package). Of signing in: `wallet-rejected` and the other `wallet-…` and `passkey-…`, which
+ * docs/wallets.md explains, `did-provider-unusable`, `session-no-resources`. Of writing: `no-session` (nobody is signed in),
+ * `session-ended`, `invalid-content` and `content-too-large`. All others come from the core, such as `invalid-id`,
+ * `not-found` or `stale`.
  */
 export class OstrakonError extends Error {
   readonly code: string
