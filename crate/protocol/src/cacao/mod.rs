@@ -49,6 +49,8 @@ pub use request::{
 pub(crate) use request::{is_host, signing_account};
 pub(crate) use times::parse as moment;
 pub use times::{CLOCK_SKEW, PHASE_OUT};
+#[cfg(test)]
+pub(crate) use webauthn::did as did_of_passkey;
 
 /// Most resources of one capability. Sessions name a few, or one for each model they write, some dozens.
 pub const MAX_RESOURCES: usize = 4_096;

@@ -102,7 +102,7 @@ pub(super) fn is_passkey(did: &str) -> bool {
 }
 
 /// The `did:key` of a passkey: the compressed point, as js writes it.
-pub(super) fn did(key: &VerifyingKey) -> String {
+pub(crate) fn did(key: &VerifyingKey) -> String {
     let point = key.to_sec1_point(true);
     let digits = multibase::Base::Base58Btc.encode([&P256, point.as_bytes()].concat());
     format!("did:key:z{digits}")

@@ -39,6 +39,37 @@ fn every_did_resolves_to_the_document_js_gives() {
 }
 
 #[test]
+fn the_key_of_every_seed_is_written_as_the_did_js_writes() {
+    let mut written = 0;
+    for case in vectors() {
+        let hex = |name: &str| {
+            let text = case[name].as_str()?;
+            data_encoding::HEXLOWER.decode(text.as_bytes()).ok()
+        };
+        let kind = case["name"].as_str().unwrap().split('-').next().unwrap();
+        let did = match (kind, hex("seedHex"), hex("privateKeyHex")) {
+            ("ed25519", Some(seed), _) => {
+                let signer = crate::jose::Ed25519Signer::from_seed(&seed.try_into().unwrap());
+                signer.did().to_owned()
+            }
+            ("secp256k1", _, Some(secret)) => {
+                let key = k256::ecdsa::SigningKey::from_slice(&secret).unwrap();
+                let point = key.verifying_key().to_sec1_point(true);
+                format!("did:key:{}", key::secp256k1_fingerprint(point.as_bytes()))
+            }
+            ("p256", _, Some(secret)) => {
+                let key = p256::ecdsa::SigningKey::from_slice(&secret).unwrap();
+                crate::cacao::did_of_passkey(key.verifying_key())
+            }
+            _ => continue,
+        };
+        assert_eq!(did, case["did"].as_str().unwrap());
+        written += 1;
+    }
+    assert_eq!(written, 9);
+}
+
+#[test]
 fn path_query_and_fragment_are_no_part_of_a_did() {
     let did = "did:key:z6Mkn75VrUrWECJni4cgugBBGKYwExJpmQZQqu7gievFv6qf";
     for end in [
