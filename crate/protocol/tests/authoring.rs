@@ -446,6 +446,46 @@ fn an_explicit_patch_of_any_tile_repeats_the_metadata() {
     assert_eq!(document.state().content(), Some(&ipld(json!({ "a": 2 }))));
 }
 
+/// A document that grows and is written to again and again, also on another branch than before.
+#[test]
+fn what_is_written_to_a_held_document_is_what_is_written_to_one_just_loaded() {
+    let mut tile = common::world::Tile::new();
+    let init = *tile.stream.init();
+    let mut held = tile.document();
+    let (mut tips, mut edits) = (vec![init], 0);
+    for case in common::cases("authoring.json") {
+        let of_tile =
+            case["type"] == "tile" && case["name"].as_str().unwrap().starts_with("random");
+        let contents = case["edits"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|edit| &edit["content"]);
+        for content in contents.filter(|_| of_tile) {
+            let edit = edit(&json!({ "content": content }));
+            let blocks: Blocks = tile.blocks.clone().into_iter().collect();
+            let loaded = heard(&tile.stream, *held.tip(), &blocks);
+            let written = edit.after(&held).unwrap();
+            assert_eq!(written, edit.after(&loaded).unwrap());
+            // Now and then another branch, which is anchored, takes the lead.
+            edits += 1;
+            let mut tip = *written.clone().sign(&tile.key).unwrap()[1].cid();
+            tile.add(written.sign(&tile.key).unwrap());
+            if edits % 10 == 0 && edits < 100 {
+                let fork = tips[tips.len() / 2];
+                let patch = json!([{ "op": "replace", "path": "", "value": { "z": 1, "a": edits, "bb": 2 } }]);
+                let other = tile.patch(fork, patch);
+                tip = tile.anchor(other, u8::try_from(200 - edits).unwrap(), 0);
+            }
+            tile.hear(&mut held, &tip);
+            tips.push(*held.tip());
+        }
+    }
+    let forks = held.tips().len();
+    println!("{edits} edits to one tile with {forks} branches");
+    assert!(edits > 200 && forks > 5);
+}
+
 #[test]
 fn text_that_is_no_json_is_refused() {
     for text in [

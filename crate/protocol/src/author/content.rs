@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use super::AuthorError;
 use crate::Document;
 use crate::cbor;
-use crate::event::{Event, Map};
+use crate::event::Map;
 use crate::patch::{Difference, Keys, Order};
 
 /// The whole new content of a document. It remembers in which order its keys were written, because js-ceramic adds new ones in
@@ -52,24 +52,8 @@ impl NewContent {
         if !difference.ordered {
             return Ok(difference.patch);
         }
-        Ok(Difference::of((old, &order(document)), new).patch)
+        Ok(document.with_order(|order| Difference::of((old, order), new).patch))
     }
-}
-
-/// The order of the keys of a document's newest content: it follows from the patches that made it.
-fn order(document: &Document) -> Order {
-    let mut order = Order::default();
-    for event in document.events() {
-        match event {
-            Event::Init(init) => {
-                let content = init.content.filter(|content| *content != Ipld::Null);
-                order = Order::of(&content.unwrap_or(Ipld::Map(Map::new())));
-            }
-            Event::Data(data) => order.patch(&data.data),
-            Event::Time(_) | Event::Unreadable(_) => {}
-        }
-    }
-    order
 }
 
 /// Refuses what readers would not get to see.

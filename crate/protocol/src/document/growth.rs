@@ -137,6 +137,7 @@ impl Document {
             tree: Tree::new(link.cid),
             state,
             refused: None,
+            order: Default::default(),
         };
         document
             .tree

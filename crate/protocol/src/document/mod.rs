@@ -15,6 +15,7 @@
 mod branches;
 mod growth;
 mod judging;
+mod keys;
 mod offline;
 mod recheck;
 mod tree;
@@ -65,6 +66,7 @@ pub struct Document {
     /// The state at the winning tip.
     state: State,
     refused: Option<Refusal>,
+    order: keys::Known,
 }
 
 impl Document {
@@ -219,15 +221,6 @@ impl Document {
         let newest = self.log().iter().rev().take(4);
         let mut named = newest.filter_map(|entry| entry.capability.as_ref());
         named.find(|capability| capability.cid() == cid).cloned()
-    }
-
-    /// The events of the winning branch, init first.
-    pub(crate) fn events(&self) -> impl Iterator<Item = Event> {
-        let nodes = self
-            .log()
-            .iter()
-            .filter_map(|entry| self.tree.get(&entry.cid));
-        nodes.filter_map(|node| node.link.event().ok())
     }
 
     /// Why the chain heard last was not taken, or not to its end.
