@@ -35,6 +35,18 @@ impl Failure {
 pub fn hint(code: &str) -> Option<&'static str> {
     Some(match code {
         "invalid-id" => "A StreamID, a CommitID or a ceramic:// address of one is wanted.",
+        "stale" => {
+            "Load the document, make the change once more, and write it after the tip it has now."
+        }
+        "write-lost" => {
+            "Load the document: another branch of it wins. Make the change once more if it still fits."
+        }
+        "not-controller" => "Only its controller may write to it: sign in as that DID.",
+        "unpublished" => {
+            "Nobody else has these changes yet. Wait until status.online is true, or forget it with force: then they are lost."
+        }
+        "outbox-full" => "Connect to a peer: what waits to be published has no room for more.",
+        "sign-rejected" => "The person declined: nothing was written.",
         "offline" => "Give createNode a peer's address, or wait until status.online is true.",
         "not-found" => "No peer here holds this document: check its id and the network's name.",
         "needs-document" => {

@@ -23,10 +23,10 @@ use crate::documents::{CallId, Documents, Now, Output, Reply, View, archive};
 use crate::error::NodeError;
 use crate::feed::Writer;
 use crate::network::gossip::{Message, query_id};
-use crate::network::{Network, NetworkEvent, Wanted};
+use crate::network::{Network, NetworkEvent, WantKind, Wanted};
 use crate::node::{Call, Command};
 use crate::status::{NodeEvent, PeerInfo, Status};
-use crate::store::{Record, Store, StoreError, Stored, Usage};
+use crate::store::{Outgoing, Record, Store, StoreError, Stored, Usage};
 
 /// Blocks being read for peers at once. The network has its own bound for each peer.
 pub const MAX_SERVING: usize = 256;
@@ -40,6 +40,7 @@ pub const MAX_LISTENERS: usize = 64;
 /// What a call is answered with.
 pub(crate) enum Answer {
     View(Arc<View>),
+    Views(Vec<Arc<View>>),
     Done,
     Archive(Vec<u8>),
 }
@@ -52,6 +53,8 @@ enum Read {
     LookedUp(StreamId, Result<Option<Record>, StoreError>),
     Listed(Result<Vec<Record>, StoreError>),
     Committed(StreamId, Result<(), StoreError>),
+    CommittedMany(CallId, Result<(), StoreError>),
+    Settled(Result<(), StoreError>),
     Served(Wanted, Result<Option<Block>, StoreError>),
     Usage(Result<Usage, StoreError>),
     /// Someone else was answered already.
@@ -104,13 +107,15 @@ pub(crate) fn unix_ms() -> u64 {
 impl<S: Store> Driver<S> {
     pub(crate) fn new(
         network: Network,
-        store: S,
+        (store, outgoing): (S, Vec<Outgoing>),
         commands: mpsc::Receiver<Command>,
         abandoned: mpsc::UnboundedReceiver<CallId>,
         status: Arc<Mutex<Status>>,
         types: Arc<Types>,
         (answers, chains): (Answers, ChainsConfig),
     ) -> Driver<S> {
+        let mut documents = Documents::new(types, answers);
+        documents.resume(outgoing);
         let usage = {
             let status = status.lock().unwrap_or_else(PoisonError::into_inner);
             Usage {
@@ -124,7 +129,7 @@ impl<S: Store> Driver<S> {
             network,
             asker: Asker::new(store.clone(), &chains),
             store,
-            documents: Documents::new(types, answers),
+            documents,
             commands,
             abandoned,
             replies: HashMap::new(),
@@ -272,13 +277,14 @@ impl<S: Store> Driver<S> {
                         let deadline = now.ticks.saturating_add(timeout);
                         self.documents.load(id, &document, deadline, now);
                     }
-                    Call::Submit(stream, tips, blocks) => {
-                        self.documents.submit(id, stream, tips, blocks, now)
+                    Call::Submit(stream, tips, blocks, intent) => {
+                        let events = (tips, blocks);
+                        self.documents.submit(id, stream, events, intent, now);
                     }
-                    Call::TryOut(stream, tips, blocks) => {
-                        self.documents.try_out(id, stream, tips, blocks, now)
+                    Call::CreateMany(drafts) => self.documents.create_many(id, drafts, now),
+                    Call::Forget(stream, may_be_lost) => {
+                        self.documents.forget(id, stream, may_be_lost, now)
                     }
-                    Call::Forget(stream) => self.documents.forget(id, stream, now),
                     Call::Export(stream) => self.documents.export(id, stream, now),
                 }
             }
@@ -298,6 +304,10 @@ impl<S: Store> Driver<S> {
                     let _ = reply.send(store.records().await.map_err(NodeError::Store));
                     Read::Nothing
                 }));
+            }
+            Command::Outbox(reply) => {
+                // Err means that nobody waits for it any more.
+                let _ = reply.send(self.documents.outbox());
             }
             Command::Listen(writer) => {
                 self.listeners.retain(|listener| !listener.is_closed());
@@ -332,12 +342,20 @@ impl<S: Store> Driver<S> {
                 self.documents.committed(stream, written, now);
                 self.count();
             }
+            Read::CommittedMany(call, written) => {
+                self.documents.committed_many(call, written, now);
+                self.count();
+            }
+            Read::Settled(written) => self.documents.settled(written),
             Read::Served(wanted, read) => {
                 self.serving = self.serving.saturating_sub(1);
                 let block = read.unwrap_or_else(|error| {
                     tracing::warn!(cid = %wanted.cid, %error, "a block cannot be read");
                     None
                 });
+                if block.is_some() && wanted.kind == WantKind::Block {
+                    self.documents.served(&wanted.cid, wanted.peer);
+                }
                 self.network.answer(wanted, block);
             }
             Read::Usage(read) => {
@@ -423,6 +441,7 @@ impl<S: Store> Driver<S> {
                     // Err means that nobody waits for it any more.
                     let _ = sender.send(reply.map(|reply| match reply {
                         Reply::View(view) => Answer::View(view),
+                        Reply::Views(views) => Answer::Views(views),
                         Reply::Done => Answer::Done,
                     }));
                 }
@@ -476,6 +495,33 @@ impl<S: Store> Driver<S> {
                 self.reads.push(Box::pin(async move {
                     Read::Committed(stream, store.commit(change).await)
                 }));
+            }
+            Output::CommitMany(call, change) => {
+                self.reads.push(Box::pin(async move {
+                    Read::CommittedMany(call, store.commit(change).await)
+                }));
+            }
+            Output::Settle(change) => {
+                self.reads.push(Box::pin(async move {
+                    Read::Settled(store.commit(change).await)
+                }));
+            }
+            Output::Publication {
+                stream,
+                tip,
+                publication,
+            } => {
+                let event = NodeEvent::Publication {
+                    stream,
+                    tip,
+                    publication,
+                };
+                let same = |old: &NodeEvent| matches!(old, NodeEvent::Publication { stream: of, .. } if *of == stream);
+                self.tell(event, same);
+            }
+            Output::Lost { stream, event, tip } => {
+                let event = NodeEvent::WriteLost { stream, event, tip };
+                self.tell(event, |_| false);
             }
             Output::Respond(stream, tip) => {
                 self.publish(&Message::response(&query_id(&stream), &stream, tip))

@@ -1,6 +1,7 @@
 //! Why a node did not do what it was asked.
 
 use cid::Cid;
+use ostrakon_protocol::author::AuthorError;
 use ostrakon_protocol::block::BlockError;
 use ostrakon_protocol::car::CarError;
 use ostrakon_protocol::chain::ChainError;
@@ -10,6 +11,7 @@ use ostrakon_protocol::refusal::Refusal;
 
 use crate::network::NetworkError;
 use crate::store::StoreError;
+use crate::writing::SignError;
 
 /// Why a node did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,39 @@ pub enum NodeError {
     /// The version is not part of the document: it lost to another branch.
     #[error("{} is not a version of {}", .0.commit(), .0.stream_id())]
     CommitNotFound(Box<CommitId>),
+    /// The document has another tip than the one that a write is based on. Nothing was written.
+    #[error("the document has changed: its tip is {} now. Look at it and write again", .tip.commit())]
+    Stale {
+        /// The tip now.
+        tip: Box<CommitId>,
+    },
+    /// An event from here is valid, but would not become the tip: another branch wins, or what it builds on holds no more.
+    /// Nothing was written.
+    #[error("{} would lose to another branch of {}: nothing was written. Look at it and write again", .0.commit(), .0.stream_id())]
+    Lost(Box<CommitId>),
+    /// Someone else may write to this document.
+    #[error("{} is controlled by {}: sign with that identity", .0.0, .0.1)]
+    NotController(Box<(StreamId, String)>),
+    /// The document has writes from here that nobody else has.
+    #[error(
+        "{0} has changes that are not published yet: wait until a peer is connected, or say that they may be lost"
+    )]
+    Unpublished(StreamId),
+    /// Too much waits to be published.
+    #[error("too many documents wait to be published: connect to a peer first")]
+    OutboxFull,
+    /// More documents, or more bytes of them, than one call makes.
+    #[error("more than one call can create: divide it")]
+    TooMany,
+    /// What is to be written cannot be.
+    #[error(transparent)]
+    Author(#[from] AuthorError),
+    /// The signature could not be had.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The platform has no randomness to give.
+    #[error("the platform gives no random numbers: {0}")]
+    Random(String),
     /// The document was forgotten meanwhile.
     #[error("{0} was forgotten")]
     Forgotten(StreamId),
@@ -84,6 +119,15 @@ impl NodeError {
             NodeError::Unavailable(_) => "unavailable",
             NodeError::NotKept(_) => "not-kept",
             NodeError::CommitNotFound(_) => "commit-not-found",
+            NodeError::Stale { .. } => "stale",
+            NodeError::Lost(_) => "write-lost",
+            NodeError::NotController(..) => "not-controller",
+            NodeError::Unpublished(_) => "unpublished",
+            NodeError::OutboxFull => "outbox-full",
+            NodeError::TooMany => "too-many",
+            NodeError::Author(error) => error.code(),
+            NodeError::Sign(error) => error.code(),
+            NodeError::Random(_) => "no-random",
             NodeError::Forgotten(_) => "forgotten",
             NodeError::NeedsDocument(_) => "needs-document",
             NodeError::Incomplete(_) => "incomplete",
@@ -103,6 +147,8 @@ impl NodeError {
     pub fn is_retryable(&self) -> bool {
         match self {
             NodeError::Busy
+            | NodeError::OutboxFull
+            | NodeError::Unpublished(_)
             | NodeError::Offline(_)
             | NodeError::NotFound(_)
             | NodeError::Unavailable(_)

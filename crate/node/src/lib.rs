@@ -5,6 +5,7 @@
 //! - [`network`]: how peers are spoken to.
 //! - [`sync`]: which tips are fetched, and when to ask again; no I/O.
 //! - [`documents`]: load, follow, forget, import, export, submit; no I/O.
+//! - [`writing`]: create and update documents.
 //! - [`chains`]: what blockchains are asked about anchors.
 //! - [`Node`]: all of it at work.
 #![forbid(unsafe_code)]
@@ -20,8 +21,9 @@ mod node;
 mod status;
 pub mod store;
 pub mod sync;
+pub mod writing;
 
-pub use documents::{Source, View};
+pub use documents::{Publication, Source, View, Waiting, WaitingFor};
 pub use error::NodeError;
 pub use node::{Node, NodeConfig, Surroundings};
 pub use status::{NodeEvent, PeerInfo, Status};

@@ -19,13 +19,15 @@ use ostrakon_protocol::block::Block;
 use ostrakon_protocol::id::{DocumentRef, StreamId};
 
 use crate::chains::{Answers, ChainsConfig};
-use crate::documents::{CallId, View, archive};
+use crate::documents::archive::{self, Import};
+use crate::documents::{CallId, Draft, Intent, View, Waiting};
 use crate::driver::{self, Driver};
 use crate::error::NodeError;
 use crate::feed::{Writer, feed};
 use crate::network::{Network, NetworkConfig};
 use crate::status::{NodeEvent, Status};
 use crate::store::{Record, Store};
+use crate::writing::Turns;
 
 /// Events that wait for a slow listener; beyond it the oldest are lost.
 pub const MAX_EVENTS: usize = 256;
@@ -66,7 +68,9 @@ pub struct Node {
     /// Names of calls whose callers gave up: never more than there are calls.
     abandoned: mpsc::UnboundedSender<CallId>,
     calls: Arc<AtomicU64>,
-    status: Arc<Mutex<Status>>,
+    pub(crate) status: Arc<Mutex<Status>>,
+    /// Whose turn it is to write to which document.
+    pub(crate) turns: Turns,
 }
 
 pub(crate) enum Command {
@@ -77,6 +81,7 @@ pub(crate) enum Command {
     ),
     Follow(CallId, StreamId, Writer<Arc<View>>),
     Records(oneshot::Sender<Result<Vec<Record>, NodeError>>),
+    Outbox(oneshot::Sender<Vec<Waiting>>),
     Listen(Writer<NodeEvent>),
     Dial(Multiaddr),
     Wake,
@@ -85,10 +90,10 @@ pub(crate) enum Command {
 
 pub(crate) enum Call {
     Load(DocumentRef, Duration),
-    Submit(StreamId, Vec<Cid>, Arc<HashMap<Cid, Block>>),
-    /// Judges, and keeps nothing.
-    TryOut(StreamId, Vec<Cid>, Arc<HashMap<Cid, Block>>),
-    Forget(StreamId),
+    Submit(StreamId, Vec<Cid>, Arc<HashMap<Cid, Block>>, Intent),
+    CreateMany(Vec<Draft>),
+    /// And whether writes that nobody else has may be lost.
+    Forget(StreamId, bool),
     Export(StreamId),
 }
 
@@ -103,6 +108,7 @@ impl Node {
         around: Surroundings<S>,
     ) -> Result<(Node, impl Future<Output = ()> + use<S>), NodeError> {
         let usage = around.store.usage().await?;
+        let outgoing = around.store.outbox().await?;
         let NodeConfig {
             network,
             keypair,
@@ -137,7 +143,7 @@ impl Node {
         let (abandoned, gone) = mpsc::unbounded();
         let driver = Driver::new(
             network,
-            around.store,
+            (around.store, outgoing),
             receiver,
             gone,
             status.clone(),
@@ -149,6 +155,7 @@ impl Node {
             abandoned,
             calls: Arc::default(),
             status,
+            turns: Turns::default(),
         };
         Ok((node, driver.run()))
     }
@@ -199,9 +206,27 @@ impl Node {
     /// stays on disk until none of them is left, but is not listed any more.
     ///
     /// # Errors
-    /// [`NodeError::Store`].
+    /// [`NodeError::Unpublished`] if it has writes from here that nobody else has, [`NodeError::Store`].
     pub async fn forget(&self, stream: &StreamId) -> Result<(), NodeError> {
-        self.call(Call::Forget(*stream)).await.map(drop)
+        self.call(Call::Forget(*stream, false)).await.map(drop)
+    }
+
+    /// The same for a document whose unpublished writes may be lost: nobody will ever see them.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn discard(&self, stream: &StreamId) -> Result<(), NodeError> {
+        self.call(Call::Forget(*stream, true)).await.map(drop)
+    }
+
+    /// What was written here and nobody else is known to have, and why it waits.
+    ///
+    /// # Errors
+    /// [`NodeError::Stopped`].
+    pub async fn outbox(&self) -> Result<Vec<Waiting>, NodeError> {
+        let (sender, receiver) = oneshot::channel();
+        self.send(Command::Outbox(sender)).await?;
+        receiver.await.map_err(|_| NodeError::Stopped)
     }
 
     /// Keeps the documents that an archive's roots belong to, and announces them. Others that judging them needs are looked
@@ -215,14 +240,20 @@ impl Node {
         let imports = archive::read(bytes)?;
         for import in &imports {
             let tips = import.tips.clone();
-            self.call(Call::TryOut(import.stream, tips, import.blocks.clone()))
+            let blocks = import.blocks.clone();
+            self.call(Call::Submit(import.stream, tips, blocks, Intent::Try))
                 .await?;
         }
         let mut streams = Vec::with_capacity(imports.len());
         for import in imports {
-            self.call(Call::Submit(import.stream, import.tips, import.blocks))
+            let Import {
+                stream,
+                tips,
+                blocks,
+            } = import;
+            self.call(Call::Submit(stream, tips, blocks, Intent::Keep))
                 .await?;
-            streams.push(import.stream);
+            streams.push(stream);
         }
         Ok(streams)
     }
@@ -238,12 +269,12 @@ impl Node {
         }
     }
 
-    /// Events from here up to `tip`: verified, kept, announced. The blocks of events that are kept already may be left
-    /// out.
+    /// Events from here up to `tip`: verified, kept, and announced until somebody has them. The blocks of events that are
+    /// kept already may be left out.
     ///
     /// # Errors
     /// [`NodeError::Incomplete`], [`NodeError::Chain`], [`NodeError::Refused`], [`NodeError::NeedsDocument`],
-    /// [`NodeError::Store`]; then nothing is kept.
+    /// [`NodeError::OutboxFull`], [`NodeError::Store`]; then nothing is kept.
     pub async fn submit(
         &self,
         stream: StreamId,
@@ -254,7 +285,8 @@ impl Node {
             .into_iter()
             .map(|block| (*block.cid(), block))
             .collect();
-        self.call(Call::Submit(stream, vec![tip], Arc::new(blocks)))
+        let blocks = Arc::new(blocks);
+        self.call(Call::Submit(stream, vec![tip], blocks, Intent::Send))
             .await
             .map(drop)
     }
@@ -311,7 +343,7 @@ impl Node {
         let _ = self.commands.clone().try_send(command);
     }
 
-    async fn call(&self, call: Call) -> Result<driver::Answer, NodeError> {
+    pub(crate) async fn call(&self, call: Call) -> Result<driver::Answer, NodeError> {
         let id = self.next_call();
         let (sender, receiver) = oneshot::channel();
         let _abandon = Abandon {

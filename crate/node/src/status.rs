@@ -6,6 +6,7 @@ use libp2p::{Multiaddr, PeerId};
 use ostrakon_protocol::Cid;
 use ostrakon_protocol::id::StreamId;
 
+use crate::documents::Publication;
 use crate::network;
 
 /// How a node is doing.
@@ -73,6 +74,25 @@ pub enum NodeEvent {
         /// Which.
         stream: StreamId,
         /// Its newest event.
+        tip: Cid,
+    },
+    /// The newest event of a document got further: it was announced, a peer has it, a blockchain has it.
+    Publication {
+        /// Of which document.
+        stream: StreamId,
+        /// The event.
+        tip: Cid,
+        /// How far.
+        publication: Publication,
+    },
+    /// An event that was written here, and had become the tip, lost to another branch that came later. It is kept and
+    /// announced like any branch, but its change is not part of the document.
+    WriteLost {
+        /// Of which document.
+        stream: StreamId,
+        /// The event.
+        event: Cid,
+        /// The tip that won.
         tip: Cid,
     },
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use ostrakon_node::NodeError;
 use ostrakon_node::documents::{
-    ANSWER_PAUSE, CallId, MAX_CALLS, MAX_JOBS, MAX_LOOKUPS, MAX_OPEN, MAX_SLICE, Output,
+    ANSWER_PAUSE, CallId, Intent, MAX_CALLS, MAX_JOBS, MAX_LOOKUPS, MAX_OPEN, MAX_SLICE, Output,
     ROUND_PAUSE, Reply,
 };
 use ostrakon_node::store::{Store, StoreError};
@@ -286,9 +286,13 @@ fn more_documents_than_fit_in_memory_are_kept_answered_for_and_caught_up() {
                 .map(|block| (*block.cid(), block))
                 .collect(),
         );
-        bench
-            .documents
-            .submit(id, stream, vec![*stream.init()], blocks, now);
+        bench.documents.submit(
+            id,
+            stream,
+            (vec![*stream.init()], blocks),
+            Intent::Send,
+            now,
+        );
         bench.drain();
         streams.push(stream);
     }
@@ -372,9 +376,13 @@ fn a_submission_that_is_given_up_before_its_turn_is_not_begun() {
     let author = Author::new(1);
     let (id, now) = (bench.id(), bench.clock());
     let blocks = Arc::new(author.blocks.clone().into_iter().collect());
-    bench
-        .documents
-        .submit(id, author.stream, vec![author.tip], blocks, now);
+    bench.documents.submit(
+        id,
+        author.stream,
+        (vec![author.tip], blocks),
+        Intent::Send,
+        now,
+    );
     bench.documents.cancel(id, now);
     bench.drain();
     assert_eq!(bench.disk.records().now_or_never().unwrap(), Ok(Vec::new()));
@@ -385,7 +393,7 @@ fn a_document_the_store_cannot_read_can_still_be_forgotten() {
     let mut bench = Bench::new();
     let author = Author::new(1);
     let (load, forget, now) = (bench.load(author.stream), bench.id(), bench.clock());
-    bench.documents.forget(forget, author.stream, now);
+    bench.documents.forget(forget, author.stream, true, now);
     assert!(matches!(bench.documents.poll(), Some(Output::Open(_))));
     bench.documents.opened(
         author.stream,
@@ -412,9 +420,13 @@ fn a_follower_sees_what_is_kept_first_and_every_new_tip_after_it() {
         bench.id(),
         Arc::new(author.blocks.clone().into_iter().collect()),
     );
-    bench
-        .documents
-        .submit(submit, author.stream, vec![author.tip], blocks, now);
+    bench.documents.submit(
+        submit,
+        author.stream,
+        (vec![author.tip], blocks),
+        Intent::Send,
+        now,
+    );
     assert_eq!(bench.drain().shown, 1);
     bench.documents.cancel(id, now);
     author.write(2);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ostrakon_node::chains::{ChainSource, ChainsConfig, Key, Pace, SourceError};
-use ostrakon_node::documents::{Documents, MAX_ASKED_PER_DOCUMENT, Now, Output};
+use ostrakon_node::documents::{Documents, Intent, MAX_ASKED_PER_DOCUMENT, Now, Output};
 use ostrakon_node::store::Memory;
 use ostrakon_protocol::anchor::AnchorAnswer;
 use ostrakon_protocol::anchor::rpc::Question;
@@ -218,7 +218,8 @@ fn of_one_document_no_more_is_asked_about_at_once_than_is_bounded() {
     };
     let mut documents = Documents::default();
     let mut asked = Vec::new();
-    documents.submit(1, author.stream, vec![tip], Arc::new(blocks), now);
+    let events = (vec![tip], Arc::new(blocks));
+    documents.submit(1, author.stream, events, Intent::Keep, now);
     let settle = |documents: &mut Documents, asked: &mut Vec<Key>| {
         loop {
             match documents.poll() {

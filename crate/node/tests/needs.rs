@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ostrakon_node::documents::{
-    MAX_NEED_DEPTH, MAX_OPEN, MAX_WAITING, Reply, SWEPT_AFTER, WAITING_FOR,
+    Intent, MAX_NEED_DEPTH, MAX_OPEN, MAX_WAITING, Reply, SWEPT_AFTER, WAITING_FOR,
 };
 use ostrakon_protocol::id::CommitId;
 use ostrakon_protocol::{Block, Cid, DocumentRef, StreamId, StreamType};
@@ -34,7 +34,7 @@ fn both(one: &Author, other: &Author) -> BTreeMap<Cid, Block> {
 
 fn code(outcome: &Outcome) -> Vec<&'static str> {
     let code = |reply: &Result<Reply, ostrakon_node::NodeError>| match reply {
-        Ok(Reply::View(_)) => "view",
+        Ok(Reply::View(_) | Reply::Views(_)) => "view",
         Ok(Reply::Done) => "done",
         Err(error) => error.code(),
     };
@@ -336,9 +336,13 @@ fn a_trial_keeps_nothing_of_what_is_tried() {
     let mut bench = Bench::new();
     let (id, now) = (bench.id(), bench.clock());
     let blocks = Arc::new(author.blocks.clone().into_iter().collect());
-    bench
-        .documents
-        .try_out(id, author.stream, vec![author.tip], blocks, now);
+    bench.documents.submit(
+        id,
+        author.stream,
+        (vec![author.tip], blocks),
+        Intent::Try,
+        now,
+    );
     assert_eq!(code(&bench.drain()), ["done"]);
     assert_eq!(bench.record(&author.stream), None);
     assert_eq!(bench.documents.open_count(), 0);

@@ -1,7 +1,7 @@
 //! The node's store on disk, in one redb file.
 //!
-//! Five tables: the records, the blocks under their document (so that a document is one range, to read or to drop), where
-//! each block is to be found, totals, and what chains answered. A change is one redb transaction, synced before it is reported: whatever is
+//! Six tables: the records, the blocks under their document (so that a document is one range, to read or to drop), where
+//! each block is to be found, totals, what chains answered, and what waits to be published. A change is one redb transaction, synced before it is reported: whatever is
 //! killed at whatever moment, the file opens at the last whole change.
 //!
 //! What is read from disk is hashed again before it is believed; a block that no longer hashes to its name is reported
@@ -14,11 +14,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use ostrakon_node::chains::kept::MAX_KEPT;
-use ostrakon_node::store::{Change, Record, Store, StoreError, Stored, Usage};
+use ostrakon_node::store::{Change, Outgoing, Record, Store, StoreError, Stored, Usage};
 use ostrakon_protocol::{Block, Cid, StreamId};
 use redb::{
     Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _,
-    TableDefinition,
+    TableDefinition, WriteTransaction,
 };
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
@@ -31,6 +31,8 @@ const BLOCKS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("blocks");
 const PLACES: TableDefinition<&[u8], ()> = TableDefinition::new("places");
 /// Chain and transaction → what the chain said.
 const ANSWERS: TableDefinition<&str, &[u8]> = TableDefinition::new("answers");
+/// StreamID bytes → the tip that waits to be published. A file of before it had this one gets it when it is opened.
+const OUTBOX: TableDefinition<&[u8], &[u8]> = TableDefinition::new("outbox");
 /// Name → number.
 const TOTALS: TableDefinition<&str, u64> = TableDefinition::new("totals");
 
@@ -53,10 +55,11 @@ impl Store for RedbStore {
         let turn = self.turn.clone().lock_owned().await;
         self.off_thread(move |store| {
             let _turn = turn;
-            match change {
-                Change::Put { record, blocks } => store.put(&record, &blocks),
-                Change::Forget(stream) => store.forget(&stream),
+            let transaction = store.database.begin_write().map_err(io)?;
+            for change in change.into_list() {
+                apply(&transaction, change)?;
             }
+            transaction.commit().map_err(io)
         })
         .await
     }
@@ -77,6 +80,10 @@ impl Store for RedbStore {
 
     async fn records(&self) -> Result<Vec<Record>, StoreError> {
         self.off_thread(RedbStore::read_records).await
+    }
+
+    async fn outbox(&self) -> Result<Vec<Outgoing>, StoreError> {
+        self.off_thread(RedbStore::read_outbox).await
     }
 
     async fn answer(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
@@ -126,6 +133,7 @@ impl RedbStore {
             change.open_table(BLOCKS).map_err(io)?;
             change.open_table(PLACES).map_err(io)?;
             change.open_table(ANSWERS).map_err(io)?;
+            change.open_table(OUTBOX).map_err(io)?;
             let mut totals = change.open_table(TOTALS).map_err(io)?;
             let version = totals.get(VERSION).map_err(io)?.map(|found| found.value());
             match version {
@@ -148,37 +156,6 @@ impl RedbStore {
         })
     }
 
-    fn put(&self, record: &Record, blocks: &[Block]) -> Result<(), StoreError> {
-        let stream = record.stream.to_bytes();
-        let change = self.database.begin_write().map_err(io)?;
-        {
-            let mut kept = change.open_table(BLOCKS).map_err(io)?;
-            let mut places = change.open_table(PLACES).map_err(io)?;
-            let mut totals = change.open_table(TOTALS).map_err(io)?;
-            let mut bytes = totals
-                .get(BYTES)
-                .map_err(io)?
-                .map_or(0, |found| found.value());
-            for block in blocks {
-                let cid = block.cid().to_bytes();
-                let replaced = kept
-                    .insert(&*[&stream[..], &cid].concat(), &**block.bytes())
-                    .map_err(io)?;
-                let freed = replaced.map_or(0, |old| old.value().len() as u64);
-                bytes = bytes
-                    .saturating_add(block.bytes().len() as u64)
-                    .saturating_sub(freed);
-                places
-                    .insert(&*[&cid[..], &stream].concat(), ())
-                    .map_err(io)?;
-            }
-            totals.insert(BYTES, bytes).map_err(io)?;
-            let mut records = change.open_table(RECORDS).map_err(io)?;
-            records.insert(&*stream, &*record.to_bytes()?).map_err(io)?;
-        }
-        change.commit().map_err(io)
-    }
-
     fn put_answer(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let change = self.database.begin_write().map_err(io)?;
         {
@@ -187,43 +164,6 @@ impl RedbStore {
             while answers.len().map_err(io)? > MAX_KEPT as u64 {
                 answers.pop_first().map_err(io)?;
             }
-        }
-        change.commit().map_err(io)
-    }
-
-    fn forget(&self, stream: &StreamId) -> Result<(), StoreError> {
-        let stream = stream.to_bytes();
-        let change = self.database.begin_write().map_err(io)?;
-        {
-            let mut kept = change.open_table(BLOCKS).map_err(io)?;
-            let mut places = change.open_table(PLACES).map_err(io)?;
-            let mut totals = change.open_table(TOTALS).map_err(io)?;
-            let mut freed = 0_u64;
-            let mut keys = Vec::new();
-            for entry in kept.range(&*stream..).map_err(io)? {
-                let (key, bytes) = entry.map_err(io)?;
-                let Some(cid) = key.value().strip_prefix(&*stream) else {
-                    break;
-                };
-                freed = freed.saturating_add(bytes.value().len() as u64);
-                keys.push((key.value().to_vec(), [cid, &stream].concat()));
-            }
-            for (key, place) in keys {
-                kept.remove(&*key).map_err(io)?;
-                places.remove(&*place).map_err(io)?;
-            }
-            let before = totals
-                .get(BYTES)
-                .map_err(io)?
-                .map_or(0, |found| found.value());
-            totals
-                .insert(BYTES, before.saturating_sub(freed))
-                .map_err(io)?;
-            change
-                .open_table(RECORDS)
-                .map_err(io)?
-                .remove(&*stream)
-                .map_err(io)?;
         }
         change.commit().map_err(io)
     }
@@ -305,6 +245,20 @@ impl RedbStore {
             .collect()
     }
 
+    fn read_outbox(&self) -> Result<Vec<Outgoing>, StoreError> {
+        let view = self.database.begin_read().map_err(io)?;
+        let outbox = view.open_table(OUTBOX).map_err(io)?;
+        let mut waiting = Vec::new();
+        for entry in outbox.iter().map_err(io)? {
+            match Outgoing::from_bytes(entry.map_err(io)?.1.value()) {
+                Ok(outgoing) => waiting.push(outgoing),
+                Err(StoreError::Corrupt(error)) => tracing::warn!(%error, "left out"),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(waiting)
+    }
+
     fn read_usage(&self) -> Result<Usage, StoreError> {
         let view = self.database.begin_read().map_err(io)?;
         Ok(Usage {
@@ -318,6 +272,95 @@ impl RedbStore {
                 .map_or(0, |found| found.value()),
         })
     }
+}
+
+fn apply(transaction: &WriteTransaction, change: Change) -> Result<(), StoreError> {
+    match change {
+        Change::Put { record, blocks } => put(transaction, &record, &blocks),
+        Change::Forget(stream) => forget(transaction, &stream),
+        Change::Queue(outgoing) => {
+            let mut outbox = transaction.open_table(OUTBOX).map_err(io)?;
+            let stream = outgoing.stream.to_bytes();
+            let entry = outgoing.to_bytes()?;
+            outbox.insert(&*stream, &*entry).map_err(io)?;
+            Ok(())
+        }
+        Change::Sent(stream, tip) => {
+            let mut outbox = transaction.open_table(OUTBOX).map_err(io)?;
+            let stream = stream.to_bytes();
+            let waiting = match outbox.get(&*stream).map_err(io)? {
+                Some(entry) => Outgoing::from_bytes(entry.value()),
+                None => return Ok(()),
+            };
+            if waiting.is_ok_and(|outgoing| outgoing.tip == tip) {
+                outbox.remove(&*stream).map_err(io)?;
+            }
+            Ok(())
+        }
+        // Taken apart before.
+        Change::Many(_) => Ok(()),
+    }
+}
+
+fn put(change: &WriteTransaction, record: &Record, blocks: &[Block]) -> Result<(), StoreError> {
+    let stream = record.stream.to_bytes();
+    let mut kept = change.open_table(BLOCKS).map_err(io)?;
+    let mut places = change.open_table(PLACES).map_err(io)?;
+    let mut totals = change.open_table(TOTALS).map_err(io)?;
+    let mut bytes = totals
+        .get(BYTES)
+        .map_err(io)?
+        .map_or(0, |found| found.value());
+    for block in blocks {
+        let cid = block.cid().to_bytes();
+        let replaced = kept
+            .insert(&*[&stream[..], &cid].concat(), &**block.bytes())
+            .map_err(io)?;
+        let freed = replaced.map_or(0, |old| old.value().len() as u64);
+        bytes = bytes
+            .saturating_add(block.bytes().len() as u64)
+            .saturating_sub(freed);
+        places
+            .insert(&*[&cid[..], &stream].concat(), ())
+            .map_err(io)?;
+    }
+    totals.insert(BYTES, bytes).map_err(io)?;
+    let mut records = change.open_table(RECORDS).map_err(io)?;
+    records.insert(&*stream, &*record.to_bytes()?).map_err(io)?;
+    Ok(())
+}
+
+fn forget(change: &WriteTransaction, stream: &StreamId) -> Result<(), StoreError> {
+    let stream = stream.to_bytes();
+    let mut kept = change.open_table(BLOCKS).map_err(io)?;
+    let mut places = change.open_table(PLACES).map_err(io)?;
+    let mut totals = change.open_table(TOTALS).map_err(io)?;
+    let mut freed = 0_u64;
+    let mut keys = Vec::new();
+    for entry in kept.range(&*stream..).map_err(io)? {
+        let (key, bytes) = entry.map_err(io)?;
+        let Some(cid) = key.value().strip_prefix(&*stream) else {
+            break;
+        };
+        freed = freed.saturating_add(bytes.value().len() as u64);
+        keys.push((key.value().to_vec(), [cid, &stream].concat()));
+    }
+    for (key, place) in keys {
+        kept.remove(&*key).map_err(io)?;
+        places.remove(&*place).map_err(io)?;
+    }
+    let before = totals
+        .get(BYTES)
+        .map_err(io)?
+        .map_or(0, |found| found.value());
+    totals
+        .insert(BYTES, before.saturating_sub(freed))
+        .map_err(io)?;
+    for table in [RECORDS, OUTBOX] {
+        let mut table = change.open_table(table).map_err(io)?;
+        table.remove(&*stream).map_err(io)?;
+    }
+    Ok(())
 }
 
 fn corrupt() -> StoreError {

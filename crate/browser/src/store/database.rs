@@ -34,7 +34,8 @@ pub const RECORDS: &str = "records";
 pub const PACKS: &str = "packs";
 /// [stream id, sequence] → short names of the pack's blocks.
 pub const INDEX: &str = "index";
-/// Name → secret of this tab; and, under names that begin with [`ANSWER`], what chains answered.
+/// Name → secret of this tab; and, under names that begin with [`ANSWER`] and [`OUTBOX`], what chains answered and, by document,
+/// what waits to be published.
 pub const KEYS: &str = "keys";
 const STORES: [&str; 4] = [RECORDS, PACKS, INDEX, KEYS];
 
@@ -43,6 +44,9 @@ pub const ANSWER: &str = "answer/";
 
 /// How the name of a session begins.
 pub const SESSION: &str = "session/";
+
+/// How the name of an entry of the outbox begins.
+pub const OUTBOX: &str = "outbox/";
 
 /// The names that begin with one of these, each of which ends with a slash.
 pub fn named(prefix: &str) -> Result<KeyRange, StoreError> {

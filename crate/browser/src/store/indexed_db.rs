@@ -11,17 +11,18 @@ use futures::future::{join, join_all};
 use futures::lock::Mutex;
 use js_sys::Uint8Array;
 use ostrakon_node::chains::kept::MAX_KEPT;
-use ostrakon_node::store::{Change, Record, Store, StoreError, Stored, Usage};
+use ostrakon_node::store::{Change, Outgoing, Record, Store, StoreError, Stored, Usage};
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::id::StreamId;
 use rexie::{Rexie, Transaction, TransactionMode};
 use wasm_bindgen::JsValue;
 
 use super::database::{
-    self, ANSWER, INDEX, KEYS, PACKS, RECORDS, SESSION, Write, begin, key, keys, meaning, named,
-    run,
+    self, ANSWER, INDEX, KEYS, OUTBOX, PACKS, RECORDS, SESSION, Write, begin, key, keys, meaning,
+    named, run,
 };
 use super::finder::{self, Finder, Name};
+use super::fresh;
 use super::pack::{self, Entry, Pack, PackError};
 use super::row::{self, PackInfo, Row, RowError};
 
@@ -140,11 +141,7 @@ impl IndexedDb {
 #[async_trait(?Send)]
 impl Store for IndexedDb {
     async fn commit(&self, change: Change) -> Result<(), StoreError> {
-        let inner = self.0.clone();
-        match change {
-            Change::Put { record, blocks } => run(inner.put(record, blocks)).await,
-            Change::Forget(stream) => run(inner.forget(stream)).await,
-        }
+        run(self.0.clone().change(change.into_list())).await
     }
 
     async fn document(&self, id: &StreamId) -> Result<Option<Stored>, StoreError> {
@@ -164,6 +161,25 @@ impl Store for IndexedDb {
         rows.iter()
             .map(|(document, row)| record(document, row))
             .collect()
+    }
+
+    async fn outbox(&self) -> Result<Vec<Outgoing>, StoreError> {
+        let inner = self.0.clone();
+        let entries = run(async move {
+            let transaction = inner.begin(&[KEYS], TransactionMode::ReadOnly)?;
+            let keys = store(&transaction, KEYS)?;
+            let all = keys.get_all(Some(named(OUTBOX)?), None).await;
+            all.map_err(|error| meaning(&error))
+        });
+        let mut waiting = Vec::new();
+        for entry in entries.await? {
+            match Outgoing::from_bytes(&database::bytes(&entry).unwrap_or_default()) {
+                Ok(outgoing) => waiting.push(outgoing),
+                Err(StoreError::Corrupt(error)) => tracing::warn!(%error, "left out"),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(waiting)
     }
 
     async fn answer(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
@@ -201,6 +217,113 @@ impl Store for IndexedDb {
     }
 }
 
+/// What a commit touches.
+const STORES: [&str; 4] = [RECORDS, PACKS, INDEX, KEYS];
+
+/// What is to be written for one change.
+#[derive(Default)]
+struct Plan {
+    document: String,
+    writes: Vec<Write>,
+    /// Packs and the blocks in them.
+    places: Vec<(u32, Vec<Cid>)>,
+    forgets: bool,
+}
+
+/// Reads what a change depends on and says what is to be written.
+async fn plan(transaction: &Transaction, change: Change) -> Result<Plan, StoreError> {
+    match change {
+        Change::Put { record, blocks } => put(transaction, record, blocks).await,
+        Change::Forget(stream) => {
+            let document = stream.to_string();
+            let range: JsValue = keys(&document)?.into();
+            let writes = vec![
+                Write::Delete(KEYS, outbox_key(&stream)),
+                Write::Delete(PACKS, range.clone()),
+                Write::Delete(INDEX, range),
+                Write::Delete(RECORDS, document.into()),
+            ];
+            Ok(Plan {
+                writes,
+                forgets: true,
+                ..Plan::default()
+            })
+        }
+        Change::Queue(outgoing) => {
+            let key = outbox_key(&outgoing.stream);
+            let writes = vec![Write::Put(KEYS, key, value(&outgoing.to_bytes()?))];
+            Ok(Plan {
+                writes,
+                ..Plan::default()
+            })
+        }
+        Change::Sent(stream, tip) => {
+            let entry = get(transaction, KEYS, outbox_key(&stream)).await?;
+            let entry = entry.as_ref().and_then(database::bytes).unwrap_or_default();
+            let waits = Outgoing::from_bytes(&entry).is_ok_and(|outgoing| outgoing.tip == tip);
+            let write = waits.then(|| Write::Delete(KEYS, outbox_key(&stream)));
+            Ok(Plan {
+                writes: write.into_iter().collect(),
+                ..Plan::default()
+            })
+        }
+        // Taken apart before.
+        Change::Many(_) => Ok(Plan::default()),
+    }
+}
+
+async fn put(
+    transaction: &Transaction,
+    record: Record,
+    blocks: Vec<Block>,
+) -> Result<Plan, StoreError> {
+    let document = record.stream.to_string();
+    let index = store(transaction, INDEX)?;
+    let (row, names) = join(
+        get(transaction, RECORDS, document.as_str().into()),
+        index.get_all(Some(keys(&document)?), None),
+    )
+    .await;
+    let mut row = row?.map_or(Ok(Row::default()), |value| read_row(&document, &value))?;
+    let names = names.map_err(|error| meaning(&error))?;
+    let mut sequence = next(&document, row.next())?;
+
+    let mut new = entries(blocks);
+    let involved = involved(&document, &row, &names, &new)?;
+    let removed = make_way(transaction, &document, &involved, &mut new).await?;
+
+    let mut writes = Vec::new();
+    for pack in removed {
+        row.packs.retain(|kept| kept.sequence != pack);
+        writes.push(Write::Delete(PACKS, key(&document, pack)));
+        writes.push(Write::Delete(INDEX, key(&document, pack)));
+    }
+    let mut places = Vec::new();
+    let mut rest = new.as_slice();
+    for pack in pack::write(&new) {
+        let (here, left) = rest.split_at(pack::fit(rest));
+        rest = left;
+        let names = finder::write(here.iter().map(|(cid, _)| cid));
+        row.packs.push(info(sequence, here));
+        writes.push(Write::Put(PACKS, key(&document, sequence), value(&pack)));
+        writes.push(Write::Put(INDEX, key(&document, sequence), value(&names)));
+        places.push((sequence, here.iter().map(|(cid, _)| *cid).collect()));
+        sequence = next(&document, sequence.checked_add(1))?;
+    }
+    row.record = record.to_bytes()?;
+    writes.push(Write::Put(
+        RECORDS,
+        document.as_str().into(),
+        value(&row.write()),
+    ));
+    Ok(Plan {
+        document,
+        writes,
+        places,
+        forgets: false,
+    })
+}
+
 impl Inner {
     fn begin(&self, stores: &[&str], mode: TransactionMode) -> Result<Transaction, StoreError> {
         begin(
@@ -210,77 +333,35 @@ impl Inner {
         )
     }
 
-    async fn put(self: Rc<Self>, record: Record, blocks: Vec<Block>) -> Result<(), StoreError> {
-        let document = record.stream.to_string();
-        let transaction = self.begin(&[RECORDS, PACKS, INDEX], TransactionMode::ReadWrite)?;
-        let index = store(&transaction, INDEX)?;
-        let (row, names) = join(
-            get(&transaction, RECORDS, document.as_str().into()),
-            index.get_all(Some(keys(&document)?), None),
-        )
-        .await;
-        let mut row = row?.map_or(Ok(Row::default()), |value| read_row(&document, &value))?;
-        let names = names.map_err(|error| meaning(&error))?;
-        let mut sequence = next(&document, row.next())?;
-
-        let mut seen = HashSet::with_capacity(blocks.len());
-        let mut new: Vec<Entry> = blocks
-            .into_iter()
-            .filter(|block| seen.insert(*block.cid()))
-            .map(|block| (*block.cid(), block.bytes().clone()))
-            .collect();
-        let involved = involved(&document, &row, &names, &new)?;
-        let removed = make_way(&transaction, &document, &involved, &mut new).await?;
-
-        let mut writes = Vec::new();
-        for pack in removed {
-            row.packs.retain(|kept| kept.sequence != pack);
-            writes.push(Write::Delete(PACKS, key(&document, pack)));
-            writes.push(Write::Delete(INDEX, key(&document, pack)));
+    async fn change(self: Rc<Self>, changes: Vec<Change>) -> Result<(), StoreError> {
+        if let Some(fresh) = fresh::all(&changes)?
+            && fresh
+                .add(self.begin(&STORES, TransactionMode::ReadWrite)?)
+                .await
+        {
+            fresh.teach(&mut self.finder.borrow_mut());
+            return Ok(());
         }
-        let mut places = Vec::new();
-        let mut rest = new.as_slice();
-        for pack in pack::write(&new) {
-            let (here, left) = rest.split_at(pack::fit(rest));
-            rest = left;
-            let names = finder::write(here.iter().map(|(cid, _)| cid));
-            let bytes: usize = here.iter().map(|(_, bytes)| bytes.len()).sum();
-            row.packs.push(PackInfo {
-                sequence,
-                bytes: bytes as u32,
-                blocks: here.len() as u32,
-            });
-            writes.push(Write::Put(PACKS, key(&document, sequence), value(&pack)));
-            writes.push(Write::Put(INDEX, key(&document, sequence), value(&names)));
-            places.push((sequence, here));
-            sequence = next(&document, sequence.checked_add(1))?;
+        let transaction = self.begin(&STORES, TransactionMode::ReadWrite)?;
+        let plans = join_all(changes.into_iter().map(|change| plan(&transaction, change))).await;
+        let plans = plans.into_iter().collect::<Result<Vec<Plan>, _>>()?;
+        let (mut writes, mut learned, mut forgets) = (Vec::new(), Vec::new(), false);
+        for plan in plans {
+            writes.extend(plan.writes);
+            learned.push((plan.document, plan.places));
+            forgets |= plan.forgets;
         }
-        row.record = record.to_bytes()?;
-        writes.push(Write::Put(
-            RECORDS,
-            document.as_str().into(),
-            value(&row.write()),
-        ));
         database::commit(&self.name, transaction, writes).await?;
         let mut finder = self.finder.borrow_mut();
-        for (sequence, blocks) in places {
-            finder.insert(&document, sequence, blocks.iter().map(|(cid, _)| cid));
+        if forgets {
+            finder.clear();
+            self.cache.borrow_mut().clear();
         }
-        Ok(())
-    }
-
-    async fn forget(self: Rc<Self>, stream: StreamId) -> Result<(), StoreError> {
-        let document = stream.to_string();
-        let transaction = self.begin(&[RECORDS, PACKS, INDEX], TransactionMode::ReadWrite)?;
-        let range: JsValue = keys(&document)?.into();
-        let writes = vec![
-            Write::Delete(RECORDS, document.into()),
-            Write::Delete(PACKS, range.clone()),
-            Write::Delete(INDEX, range),
-        ];
-        database::commit(&self.name, transaction, writes).await?;
-        self.finder.borrow_mut().clear();
-        self.cache.borrow_mut().clear();
+        for (document, places) in learned {
+            for (sequence, cids) in places {
+                finder.insert(&document, sequence, &cids);
+            }
+        }
         Ok(())
     }
 
@@ -404,7 +485,7 @@ impl Inner {
     }
 }
 
-fn store(transaction: &Transaction, name: &str) -> Result<rexie::Store, StoreError> {
+pub(super) fn store(transaction: &Transaction, name: &str) -> Result<rexie::Store, StoreError> {
     transaction.store(name).map_err(|error| meaning(&error))
 }
 
@@ -427,7 +508,30 @@ fn session_key(name: &str) -> JsValue {
     format!("{SESSION}{name}").into()
 }
 
-fn value(bytes: &[u8]) -> JsValue {
+pub(super) fn outbox_key(stream: &StreamId) -> JsValue {
+    format!("{OUTBOX}{stream}").into()
+}
+
+/// Each block once.
+pub(super) fn entries(blocks: Vec<Block>) -> Vec<Entry> {
+    let mut seen = HashSet::with_capacity(blocks.len());
+    let blocks = blocks.into_iter();
+    let new = blocks.filter(|block| seen.insert(*block.cid()));
+    new.map(|block| (*block.cid(), block.bytes().clone()))
+        .collect()
+}
+
+/// What a row says of a pack.
+pub(super) fn info(sequence: u32, blocks: &[Entry]) -> PackInfo {
+    let bytes: usize = blocks.iter().map(|(_, bytes)| bytes.len()).sum();
+    PackInfo {
+        sequence,
+        bytes: bytes as u32,
+        blocks: blocks.len() as u32,
+    }
+}
+
+pub(super) fn value(bytes: &[u8]) -> JsValue {
     Uint8Array::from(bytes).into()
 }
 

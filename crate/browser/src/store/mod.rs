@@ -9,6 +9,8 @@
 mod database;
 pub mod finder;
 #[cfg(target_arch = "wasm32")]
+mod fresh;
+#[cfg(target_arch = "wasm32")]
 mod indexed_db;
 pub mod pack;
 #[cfg(target_arch = "wasm32")]

@@ -1,6 +1,6 @@
 //! A verified document on its way into the store: written in one transaction, shown only after that.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use cid::Cid;
@@ -9,10 +9,10 @@ use ostrakon_protocol::document::Document;
 use ostrakon_protocol::id::StreamId;
 use ostrakon_protocol::refusal::Refusal;
 
-use super::open::Doing;
+use super::open::{Doing, Intent};
 use super::{CallId, Documents, Now, Output, Reply, Source, View, judge};
 use crate::error::NodeError;
-use crate::store::{Change, Record, StoreError};
+use crate::store::{Change, Outgoing, Record, StoreError};
 use crate::sync::Verdict;
 
 /// A verified document on its way to the store.
@@ -33,7 +33,8 @@ pub(super) enum Cause {
     Tip(Cid, Option<Refusal>, Verdict),
     /// The beginning of a chain from the network, the rest of which waits.
     Part,
-    Submit(CallId),
+    /// Events from here, and what is to be noted of their tip until others have it.
+    Submit(CallId, Intent, Option<Outgoing>),
     /// Someone here asked for what was kept for others.
     Asked,
     /// A chain answered about one of its anchors.
@@ -52,7 +53,7 @@ impl Documents {
         let held = self.view(&stream).cloned();
         let notes = judge::Notes {
             asked: held.as_ref().is_some_and(|view| view.record.asked)
-                || matches!(cause, Cause::Submit(_) | Cause::Asked)
+                || matches!(cause, Cause::Submit(..) | Cause::Asked)
                 || self.is_asked_for(&stream),
             used,
             now: now.unix_ms,
@@ -70,13 +71,12 @@ impl Documents {
         let from = match (&cause, held) {
             (Cause::Tip(..) | Cause::Part, _) => Source::Network,
             (Cause::Asked | Cause::Answered, Some(held)) => held.from,
-            (Cause::Submit(_) | Cause::Asked | Cause::Answered, _) => Source::Disk,
+            (Cause::Submit(..) | Cause::Asked | Cause::Answered, _) => Source::Disk,
         };
-        let view = View {
-            document: Arc::new(next),
-            record: record.clone(),
-            from,
-            doubts: BTreeMap::new(),
+        let view = View::new(next, record.clone(), from);
+        let outgoing = match &cause {
+            Cause::Submit(_, _, outgoing) => outgoing.clone(),
+            _ => None,
         };
         if let Some(open) = self.open.get_mut(&stream) {
             open.doing = Doing::Committing(Box::new(Committing {
@@ -84,8 +84,12 @@ impl Documents {
                 blocks: blocks.clone(),
                 cause,
             }));
-            self.outputs
-                .push_back(Output::Commit(stream, Change::Put { record, blocks }));
+            let put = Change::Put { record, blocks };
+            let change = match outgoing {
+                Some(outgoing) => Change::Many(vec![put, Change::Queue(outgoing)]),
+                None => put,
+            };
+            self.outputs.push_back(Output::Commit(stream, change));
         }
     }
 
@@ -97,12 +101,23 @@ impl Documents {
         match (std::mem::replace(&mut open.doing, Doing::Nothing), written) {
             (Doing::Committing(committing), Ok(())) => {
                 let Committing {
-                    view,
+                    mut view,
                     blocks,
                     cause,
                 } = *committing;
+                match &cause {
+                    Cause::Submit(_, _, Some(outgoing)) => {
+                        self.outbox.queue(outgoing.clone(), now.ticks);
+                    }
+                    _ => self.note_move(&view.document),
+                }
+                view.publication = self.outbox.publication(&view.document);
                 let view = Arc::new(view);
+                let Some(open) = self.open.get_mut(&stream) else {
+                    return;
+                };
                 let old = open.view.replace(view.clone());
+                let told = old.as_ref().map(|old| old.publication) != Some(view.publication);
                 let moved =
                     (old.as_ref()).is_none_or(|old| old.document.tip() != view.document.tip());
                 let news = view.record.asked && old.is_none_or(|old| !old.record.asked);
@@ -117,16 +132,24 @@ impl Documents {
                 if news || (differs && view.record.asked) {
                     self.outputs.push_back(Output::Changed(view.clone()));
                 }
+                if told && view.record.asked {
+                    let (tip, publication) = (*view.document.tip(), view.publication);
+                    self.announce_publication(stream, tip, publication);
+                }
                 if moved {
                     self.renew(&stream);
                 }
                 match cause {
-                    Cause::Submit(call) => {
-                        if moved {
+                    Cause::Submit(call, intent, outgoing) => {
+                        if moved && outgoing.is_none() {
                             self.outputs
                                 .push_back(Output::Update(stream, *view.document.tip()));
                         }
-                        self.reply(call, Ok(Reply::Done));
+                        let reply = match intent.is_write() {
+                            true => Reply::View(view.clone()),
+                            false => Reply::Done,
+                        };
+                        self.reply(call, Ok(reply));
                     }
                     Cause::Tip(tip, refusal, verdict) => {
                         self.judged(stream, tip, refusal, verdict, now);
@@ -146,7 +169,7 @@ impl Documents {
     /// Nothing changed, because the store failed.
     fn drop_cause(&mut self, stream: StreamId, cause: Cause, error: StoreError, now: Now) {
         match cause {
-            Cause::Submit(call) => self.reply(call, Err(NodeError::Store(error))),
+            Cause::Submit(call, ..) => self.reply(call, Err(NodeError::Store(error))),
             Cause::Tip(tip, ..) => {
                 tracing::warn!(%stream, %error, "a verified document could not be kept");
                 for id in self.loads_on(&stream) {

@@ -36,13 +36,19 @@ impl Documents {
         for (stream, call) in weighed.collect::<Vec<_>>() {
             let record = records.iter().find(|record| record.stream == stream);
             let change = match record.filter(|_| needed.contains(&stream)) {
-                Some(record) => Change::Put {
-                    record: Record {
-                        asked: false,
-                        ..record.clone()
-                    },
-                    blocks: Vec::new(),
-                },
+                Some(record) => {
+                    let put = Change::Put {
+                        record: Record {
+                            asked: false,
+                            ..record.clone()
+                        },
+                        blocks: Vec::new(),
+                    };
+                    // What was written here was given up.
+                    let sent = self.outbox.remove(&stream);
+                    let sent = sent.map(|tip| Change::Sent(stream, tip));
+                    Change::Many([put].into_iter().chain(sent).collect())
+                }
                 None => Change::Forget(stream),
             };
             self.begin_forgetting(stream, Some(call), change);
@@ -103,6 +109,7 @@ impl Documents {
                         self.reply(id, Err(NodeError::Forgotten(stream)));
                     }
                 }
+                self.outbox.remove(&stream);
                 self.sync.forget(&stream);
                 self.knowledge.library.remove(&stream);
                 let sought = !self.needs.sought(&stream).is_empty();

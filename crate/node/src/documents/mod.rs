@@ -10,6 +10,7 @@
 
 mod anchors;
 pub mod archive;
+mod batch;
 mod calls;
 mod commit;
 mod forget;
@@ -17,6 +18,7 @@ mod judge;
 mod needs;
 mod news;
 mod open;
+mod outbox;
 mod strangers;
 mod trial;
 mod waiting;
@@ -38,6 +40,8 @@ use crate::store::{Change, Record, StoreError, Stored};
 use crate::sync::Sync;
 use anchors::Asked;
 pub use anchors::{MAX_ASKED, MAX_ASKED_PER_DOCUMENT};
+use batch::Batch;
+pub use batch::{Draft, MAX_BATCH_SLICE, MAX_BATCHES};
 use calls::{Call, Kind};
 pub use forget::{MAX_SWEPT, SWEPT_AFTER};
 use judge::Knowledge;
@@ -47,7 +51,13 @@ pub use needs::{
     MAX_FAILED, MAX_NEED_DEPTH, MAX_NEEDS, MAX_WAITING, MAX_WAITING_BYTES,
     MAX_WAITING_PER_DOCUMENT, RESTORING_FOR, SETTLING_FOR, WAITING_FOR,
 };
+pub use open::Intent;
 use open::{Doing, Job, Open, Submission};
+use outbox::Outbox;
+pub use outbox::{
+    FIRST_REPEAT, MAX_LOST_REPEATS, MAX_OUTBOX, MAX_SEEN, MAX_TRACKED, PUBLISH_PAUSE,
+    PUBLISHED_AT_ONCE, Publication, Waiting, WaitingFor,
+};
 use strangers::Strangers;
 pub use trial::MAX_SLICE;
 
@@ -81,6 +91,20 @@ pub struct View {
     pub from: Source,
     /// Why there is no telling about transactions that its anchors name.
     pub doubts: BTreeMap<Key, Doubt>,
+    /// How far its newest event got.
+    pub publication: Publication,
+}
+
+impl View {
+    fn new(document: Document, record: Record, from: Source) -> View {
+        View {
+            document: Arc::new(document),
+            record,
+            from,
+            doubts: BTreeMap::new(),
+            publication: Publication::Published,
+        }
+    }
 }
 
 /// Where a document's newest event came from.
@@ -107,8 +131,10 @@ pub type CallId = u64;
 /// What a call is answered with.
 #[derive(Clone, Debug)]
 pub enum Reply {
-    /// The document that was loaded.
+    /// The document that was loaded or written.
     View(Arc<View>),
+    /// The documents that were made.
+    Views(Vec<Arc<View>>),
     /// It is done.
     Done,
 }
@@ -134,6 +160,28 @@ pub enum Output {
     List,
     /// Write; answer with [`Documents::committed`].
     Commit(StreamId, Change),
+    /// Write; answer with [`Documents::committed_many`].
+    CommitMany(CallId, Change),
+    /// Write; answer with [`Documents::settled`]. Nothing waits for it.
+    Settle(Change),
+    /// How far the newest event of a document got.
+    Publication {
+        /// Which document.
+        stream: StreamId,
+        /// The event.
+        tip: Cid,
+        /// How far.
+        publication: Publication,
+    },
+    /// An event that was written here lost to another branch, after it had won.
+    Lost {
+        /// Of which document.
+        stream: StreamId,
+        /// The event.
+        event: Cid,
+        /// The tip now.
+        tip: Cid,
+    },
     /// Publish that we hold this document with this tip.
     Respond(StreamId, Cid),
     /// Publish a new tip.
@@ -161,6 +209,8 @@ pub struct Documents {
     strangers: Strangers,
     needs: Needs,
     asked: Asked,
+    outbox: Outbox,
+    batches: Vec<Batch>,
     knowledge: Knowledge,
     /// Where something may be done that could not before.
     ready: VecDeque<StreamId>,
@@ -214,52 +264,35 @@ impl Documents {
         }
     }
 
-    /// Events from here: all of them must be valid. They are kept and announced.
+    /// Events from here: all of them must be valid.
     pub fn submit(
-        &mut self,
-        id: CallId,
-        stream: StreamId,
-        tips: Vec<Cid>,
-        blocks: Arc<HashMap<Cid, Block>>,
-        now: Now,
-    ) {
-        self.submission(id, stream, (tips, blocks), false, now);
-    }
-
-    /// Judges events from here and keeps nothing of them; only of others that they need.
-    pub fn try_out(
-        &mut self,
-        id: CallId,
-        stream: StreamId,
-        tips: Vec<Cid>,
-        blocks: Arc<HashMap<Cid, Block>>,
-        now: Now,
-    ) {
-        self.submission(id, stream, (tips, blocks), true, now);
-    }
-
-    fn submission(
         &mut self,
         call: CallId,
         stream: StreamId,
         (tips, blocks): (Vec<Cid>, Arc<HashMap<Cid, Block>>),
-        trial: bool,
+        intent: Intent,
         now: Now,
     ) {
         let submission = Submission {
             call,
             tips,
             blocks,
-            trial,
+            intent,
             met: 0,
         };
-        self.call(call, Call::job(stream), Some(Job::Submit(submission)), now);
+        self.call(
+            call,
+            Call::job(stream),
+            Some(Job::Submit(Box::new(submission))),
+            now,
+        );
     }
 
     /// Removes a document from here. One that others need stays for their sake until none does, but is neither listed nor
-    /// followed.
-    pub fn forget(&mut self, id: CallId, stream: StreamId, now: Now) {
-        self.call(id, Call::job(stream), Some(Job::Forget(id)), now);
+    /// followed. One with writes that nobody else has is removed only if these `may_be_lost`.
+    pub fn forget(&mut self, id: CallId, stream: StreamId, may_be_lost: bool, now: Now) {
+        let job = Job::Forget(id, may_be_lost);
+        self.call(id, Call::job(stream), Some(job), now);
     }
 
     /// A kept document as an archive.
@@ -269,6 +302,7 @@ impl Documents {
 
     /// Nobody waits for this call any more. A change that began is finished.
     pub fn cancel(&mut self, id: CallId, now: Now) {
+        self.cancel_batch(id);
         let Some(call) = self.calls.remove(&id) else {
             return;
         };
@@ -312,7 +346,10 @@ impl Documents {
         open.doing = Doing::Nothing;
         match read {
             Err(error) => self.fail_open(stream, &error, now),
-            Ok(None) => self.run(stream, now),
+            Ok(None) => {
+                self.drop_outgoing(&stream);
+                self.run(stream, now);
+            }
             Ok(Some(stored)) => {
                 open.jobs.push_front(Job::Restore(Box::new(stored), 0));
                 self.run(stream, now);
@@ -324,6 +361,7 @@ impl Documents {
     /// To [`Output::Commit`].
     pub fn committed(&mut self, stream: StreamId, written: Result<(), StoreError>, now: Now) {
         self.finish(stream, written, now);
+        self.publish(now);
         self.run(stream, now);
         self.pump(now);
     }
@@ -372,6 +410,7 @@ impl Documents {
             .chain(self.sync.deadline())
             .chain(self.strangers.deadline(self.sync.is_heard()))
             .chain(self.needs.deadline())
+            .chain(self.outbox.deadline(self.sync.is_heard()))
             .min()
     }
 
@@ -400,6 +439,7 @@ impl Documents {
         self.tick_needs(now);
         self.sync.tick(now.ticks);
         self.answer_strangers(now);
+        self.publish(now);
         self.go_round(now);
         self.pump(now);
     }
@@ -411,10 +451,11 @@ impl Documents {
 
     /// Whether no change is on its way to the store.
     pub fn is_written(&self) -> bool {
-        !self
-            .open
-            .values()
-            .any(|open| matches!(open.doing, Doing::Committing(_) | Doing::Forgetting(_)))
+        !self.is_committing_batches()
+            && !self
+                .open
+                .values()
+                .any(|open| matches!(open.doing, Doing::Committing(_) | Doing::Forgetting(_)))
     }
 
     /// A kept document that is in memory.

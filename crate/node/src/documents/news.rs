@@ -20,6 +20,7 @@ impl Documents {
     pub fn listens(&mut self, peer: PeerId, now: Now) {
         self.sync.listens(peer, now.ticks);
         self.needs.hurry(now.ticks);
+        self.publish_anew(now);
         self.start_round(now);
         self.tick(now);
     }
@@ -31,6 +32,7 @@ impl Documents {
 
     /// Someone announced a tip; who likely has its blocks comes first in `providers`.
     pub fn announced(&mut self, stream: StreamId, tip: Cid, providers: &[PeerId], now: Now) {
+        self.named_by(&tip, providers);
         match self.open.get_mut(&stream) {
             Some(open) if matches!(open.doing, Doing::Opening) => {
                 if open.hints.len() < MAX_HINTS {
@@ -50,6 +52,7 @@ impl Documents {
 
     /// Someone answered a question; nobody's answer if it was not asked.
     pub fn answered(&mut self, stream: StreamId, tip: Cid, providers: &[PeerId], now: Now) {
+        self.named_by(&tip, providers);
         if self.sync.was_asked(&stream, now.ticks) {
             self.announced(stream, tip, providers, now);
         }

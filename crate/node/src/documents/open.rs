@@ -8,7 +8,7 @@ use libp2p::PeerId;
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::chain::ChainError;
 use ostrakon_protocol::document::Document;
-use ostrakon_protocol::id::{DocumentRef, StreamId};
+use ostrakon_protocol::id::{CommitId, DocumentRef, StreamId};
 use ostrakon_protocol::refusal::{Need, Reason, Refusal};
 
 use super::commit::{Cause, Committing};
@@ -69,10 +69,11 @@ pub(super) enum Doing {
 pub(super) enum Job {
     /// And for how many documents it waited so far; the same with [`Job::Restore`].
     Arrived(Box<Arrived>, usize),
-    Submit(Submission),
+    Submit(Box<Submission>),
     /// To judge what the disk has.
     Restore(Box<Stored>, usize),
-    Forget(CallId),
+    /// And whether writes that nobody else has may be lost.
+    Forget(CallId, bool),
     Export(CallId),
     /// A chain answered about one of its anchors.
     Recheck,
@@ -83,10 +84,36 @@ pub(super) struct Submission {
     pub(super) call: CallId,
     pub(super) tips: Vec<Cid>,
     pub(super) blocks: Arc<HashMap<Cid, Block>>,
-    /// Whether nothing of them is to be kept.
-    pub(super) trial: bool,
+    /// What is to become of them.
+    pub(super) intent: Intent,
     /// For how many documents it waited so far.
     pub(super) met: usize,
+}
+
+/// What is to become of events from here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// They are judged, and nothing of them is kept; only of others that they need.
+    Try,
+    /// They are kept, and announced once if they bring a new tip.
+    Keep,
+    /// They are kept, and a new tip is announced until somebody has it.
+    Send,
+    /// They make a new document, announced until somebody has it. One that is there is answered with as it is.
+    Create,
+    /// They come after this tip and make the next one, announced until somebody has it. If either is not so, nothing is kept.
+    After(Cid),
+}
+
+impl Intent {
+    /// Whether it is answered with the document.
+    pub(super) fn is_write(self) -> bool {
+        matches!(self, Intent::Create | Intent::After(_))
+    }
+
+    fn is_announced_until_seen(self) -> bool {
+        self.is_write() || self == Intent::Send
+    }
 }
 
 impl Job {
@@ -94,9 +121,8 @@ impl Job {
     pub(super) fn call(&self) -> Option<CallId> {
         match self {
             Job::Arrived(..) | Job::Restore(..) | Job::Recheck => None,
-            Job::Submit(Submission { call, .. }) | Job::Forget(call) | Job::Export(call) => {
-                Some(*call)
-            }
+            Job::Submit(submission) => Some(submission.call),
+            Job::Forget(call, _) | Job::Export(call) => Some(*call),
         }
     }
 
@@ -105,7 +131,7 @@ impl Job {
         match self {
             Job::Arrived(_, met) | Job::Restore(_, met) => *met,
             Job::Submit(submission) => submission.met,
-            Job::Forget(_) | Job::Export(_) | Job::Recheck => 0,
+            Job::Forget(..) | Job::Export(_) | Job::Recheck => 0,
         }
     }
 
@@ -114,8 +140,20 @@ impl Job {
         match self {
             Job::Arrived(arrived, _) => arrived.bytes,
             Job::Restore(stored, _) => stored.blocks.iter().map(|(_, bytes)| bytes.len()).sum(),
-            Job::Submit(_) | Job::Forget(_) | Job::Export(_) | Job::Recheck => 0,
+            Job::Submit(_) | Job::Forget(..) | Job::Export(_) | Job::Recheck => 0,
         }
+    }
+}
+
+/// Why a write cannot be made of the document as it is.
+fn misplaced(stream: StreamId, held: Option<&View>, intent: Intent) -> Option<NodeError> {
+    match (intent, held) {
+        (Intent::After(_), None) => Some(NodeError::NotKept(stream)),
+        (Intent::After(base), Some(held)) if *held.document.tip() != base => {
+            let tip = CommitId::new(stream, *held.document.tip());
+            Some(NodeError::Stale { tip: Box::new(tip) })
+        }
+        _ => None,
     }
 }
 
@@ -185,7 +223,7 @@ impl Documents {
         let Some(open) = self.open.get_mut(&stream) else {
             return;
         };
-        open.jobs.retain(|job| matches!(job, Job::Forget(_)));
+        open.jobs.retain(|job| matches!(job, Job::Forget(..)));
         let forgets: Vec<CallId> = open.jobs.iter().filter_map(Job::call).collect();
         let calls: Vec<CallId> = self.calls_on(&stream).collect();
         for id in calls.into_iter().filter(|id| !forgets.contains(id)) {
@@ -223,7 +261,7 @@ impl Documents {
         let Some(open) = self.open.get_mut(&stream) else {
             return;
         };
-        let forget = |job: &Job| matches!(job, Job::Forget(_));
+        let forget = |job: &Job| matches!(job, Job::Forget(..));
         let Some(job) = open.jobs.iter().position(forget) else {
             return;
         };
@@ -308,7 +346,10 @@ impl Documents {
                 }
                 None => self.reply(call, Err(NodeError::NotKept(stream))),
             },
-            Job::Forget(call) => {
+            Job::Forget(call, false) if self.outbox.waits(&stream) => {
+                self.reply(call, Err(NodeError::Unpublished(stream)));
+            }
+            Job::Forget(call, _) => {
                 if let Some(open) = self.open.get_mut(&stream) {
                     open.doing = Doing::Weighing(call);
                     self.outputs.push_back(Output::List);
@@ -325,32 +366,46 @@ impl Documents {
         now: Now,
     ) {
         let held = self.view(&stream).cloned();
-        let judged = match (judged.error, judged.refusal) {
+        let (call, intent) = (submission.call, submission.intent);
+        let misplaced = misplaced(stream, held.as_deref(), intent);
+        let judged = match (misplaced.or(judged.error), judged.refusal) {
             (Some(error), _) => Err(error),
             (None, Some(refusal)) => Err(NodeError::Refused(refusal)),
             (None, None) => Ok(judged.changed.map(|next| (next, judged.used))),
         };
-        let call = submission.call;
         match judged {
-            Ok(_) if submission.trial => self.reply(call, Ok(Reply::Done)),
-            Ok(Some(next)) => {
-                let blocks = submission.blocks;
-                self.commit(stream, next, &blocks, Cause::Submit(call), now);
+            Ok(_) if intent == Intent::Try => self.reply(call, Ok(Reply::Done)),
+            Ok(Some((next, used))) => {
+                let tip = *next.tip();
+                let moved = held.is_none_or(|held| *held.document.tip() != tip);
+                let outgoing = (moved && intent.is_announced_until_seen())
+                    .then(|| self.outbox.outgoing(stream, tip, now.unix_ms));
+                if outgoing.is_some() && !self.outbox.waits(&stream) && self.outbox.is_full(1) {
+                    return self.reply(call, Err(NodeError::OutboxFull));
+                }
+                let lost = submission.tips.first().filter(|own| **own != tip);
+                if let (Intent::After(_), Some(event)) = (intent, lost) {
+                    let lost = CommitId::new(stream, *event);
+                    return self.reply(call, Err(NodeError::Lost(Box::new(lost))));
+                }
+                let cause = Cause::Submit(call, intent, outgoing);
+                self.commit(stream, (next, used), &submission.blocks, cause, now);
             }
-            Ok(None) => match held.filter(|view| !view.record.asked) {
-                Some(view) => {
+            Ok(None) => match held {
+                Some(view) if !view.record.asked => {
                     let document = (Document::clone(&view.document), BTreeSet::new());
-                    let cause = Cause::Submit(call);
+                    let cause = Cause::Submit(call, intent, None);
                     self.commit(stream, document, &HashMap::new(), cause, now);
                 }
-                None => self.reply(call, Ok(Reply::Done)),
+                Some(view) if intent.is_write() => self.reply(call, Ok(Reply::View(view))),
+                _ => self.reply(call, Ok(Reply::Done)),
             },
             Err(NodeError::Refused(refusal)) => match refusal.wanted().copied() {
                 Some(wanted) => {
-                    let job = Job::Submit(Submission {
+                    let job = Job::Submit(Box::new(Submission {
                         met: submission.met.saturating_add(1),
                         ..submission
-                    });
+                    }));
                     self.wait_or_give_up(stream, job, wanted, now);
                 }
                 None => self.reply(call, Err(NodeError::Refused(refusal))),
@@ -396,8 +451,15 @@ impl Documents {
         // What the disk lost may still be had from others.
         open.hints
             .extend(known.lost.into_iter().map(|tip| (tip, Vec::new())));
-        open.view = known.view.map(Arc::new);
-        if let Some(view) = open.view.clone() {
+        let view = known.view.map(|mut view| {
+            self.note_move(&view.document);
+            view.publication = self.outbox.publication(&view.document);
+            Arc::new(view)
+        });
+        if let Some(open) = self.open.get_mut(&stream) {
+            open.view = view.clone();
+        }
+        if let Some(view) = view {
             self.show(&view);
             self.ask_chains_of(&stream);
         }

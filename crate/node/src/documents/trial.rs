@@ -1,7 +1,7 @@
 //! Judging, a little at a time: a long chain holds up neither the network nor other documents. Pure: the time comes in, as
 //! unix milliseconds.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use cid::Cid;
@@ -179,12 +179,7 @@ impl Trial {
         let view = document.map(|document| {
             record.tips = tips;
             record.events = document.log().len().try_into().unwrap_or(u32::MAX);
-            View {
-                document: Arc::new(document),
-                record,
-                from: Source::Disk,
-                doubts: BTreeMap::new(),
-            }
+            View::new(document, record, Source::Disk)
         });
         Known { view, lost }
     }
@@ -227,11 +222,16 @@ impl Documents {
     /// Whether [`Documents::judge`] has something to do.
     pub fn is_judging(&self) -> bool {
         let judging = |open: &super::open::Open| matches!(open.doing, Doing::Judging(_));
-        self.open.values().any(judging)
+        self.open.values().any(judging) || self.is_judging_batches()
     }
 
     /// Judges the next [`MAX_SLICE`] events, of many documents together. Whoever had to wait comes first the next time.
     pub fn judge(&mut self, now: Now) {
+        self.judge_trials(now);
+        self.judge_batch();
+    }
+
+    fn judge_trials(&mut self, now: Now) {
         let turn = self.turn.take();
         let mut trials: Vec<(StreamId, &mut Trial)> = Vec::new();
         for (stream, open) in &mut self.open {
@@ -306,7 +306,7 @@ impl Documents {
         let (job, judged) = trial.judged();
         match job {
             Job::Arrived(arrived, met) => self.judged_arrived(stream, *arrived, met, judged, now),
-            Job::Submit(submission) => self.judged_submission(stream, submission, judged, now),
+            Job::Submit(submission) => self.judged_submission(stream, *submission, judged, now),
             Job::Restore(stored, met) => {
                 self.judged_stored(stream, (*stored, met), record, judged, now)
             }

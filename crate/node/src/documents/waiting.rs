@@ -69,7 +69,7 @@ impl Documents {
                 let (waiting, dropped) = self.needs.met(&wanted);
                 self.ready.extend(dropped);
                 for one in waiting {
-                    self.resume(one);
+                    self.go_on_with(one);
                 }
             }
         }
@@ -96,7 +96,7 @@ impl Documents {
         }
     }
 
-    fn resume(&mut self, waiting: Waiting) {
+    fn go_on_with(&mut self, waiting: Waiting) {
         if let Some(open) = self.open.get_mut(&waiting.stream) {
             if matches!(open.doing, Doing::Lacking) {
                 open.doing = Doing::Nothing;
@@ -211,7 +211,7 @@ impl Documents {
                     self.settle(stream, stored);
                 }
             }
-            Job::Forget(_) | Job::Export(_) | Job::Recheck => {}
+            Job::Forget(..) | Job::Export(_) | Job::Recheck => {}
         }
     }
 

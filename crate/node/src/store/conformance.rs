@@ -13,7 +13,7 @@ use futures::future::poll_fn;
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::id::{StreamId, StreamType};
 
-use super::{Change, Record, Store, Usage};
+use super::{Change, Outgoing, Record, Store, Usage};
 
 /// One place on disk that can be opened again.
 #[async_trait(?Send)]
@@ -54,6 +54,12 @@ macro_rules! store_conformance {
             a_commit_dropped_halfway_is_whole_or_absent
             a_reader_never_sees_half_a_commit
             commits_at_the_same_time_are_all_kept
+            what_waits_to_be_published_is_there_until_it_was_sent
+            what_was_sent_does_not_take_a_newer_tip_along
+            forgetting_a_document_empties_its_place_in_the_outbox
+            many_changes_are_one
+            many_new_documents_and_a_known_one_are_kept_together
+            many_changes_dropped_halfway_are_whole_or_absent
         );
     };
     (@each $fixture:expr; $($name:ident)*) => {
@@ -111,7 +117,7 @@ pub fn put(n: u32, blocks: impl IntoIterator<Item = u32>) -> Change {
 fn record_of(change: &Change) -> Record {
     match change {
         Change::Put { record, .. } => record.clone(),
-        Change::Forget(_) => panic!("not a put"),
+        _ => panic!("not a put"),
     }
 }
 
@@ -512,4 +518,158 @@ pub async fn commits_at_the_same_time_are_all_kept(fixture: impl Fixture) {
             bytes: 32 * 66
         })
     );
+}
+
+/// A tip of a document that waits.
+pub fn outgoing(n: u32, tip: u32) -> Outgoing {
+    Outgoing {
+        stream: stream(n),
+        tip: *block(tip).cid(),
+        since: 1_750_000_000_000 + u64::from(tip),
+    }
+}
+
+/// A write: what is kept of it, and that it waits to be published.
+pub fn write(n: u32, blocks: impl IntoIterator<Item = u32>, tip: u32) -> Change {
+    Change::Many(vec![put(n, blocks), Change::Queue(outgoing(n, tip))])
+}
+
+async fn waiting(store: &impl Store) -> Vec<Outgoing> {
+    let mut waiting = store.outbox().await.expect("readable");
+    waiting.sort_by_key(|outgoing| outgoing.since);
+    waiting
+}
+
+#[allow(missing_docs)]
+pub async fn what_waits_to_be_published_is_there_until_it_was_sent(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    assert_eq!(waiting(&store).await, []);
+    store.commit(write(1, 10..12, 11)).await.expect("kept");
+    store.commit(write(2, 12..14, 13)).await.expect("kept");
+    drop(store);
+    let store = fixture.open().await;
+    assert_eq!(waiting(&store).await, [outgoing(1, 11), outgoing(2, 13)]);
+    let sent = Change::Sent(stream(1), *block(11).cid());
+    store.commit(sent.clone()).await.expect("noted");
+    assert_eq!(waiting(&store).await, [outgoing(2, 13)]);
+    store.commit(sent).await.expect("nothing to do");
+    assert_eq!(blocks_of(&store, 1, 0..20).await, Some(vec![10, 11]));
+    drop(store);
+    let store = fixture.open().await;
+    assert_eq!(waiting(&store).await, [outgoing(2, 13)]);
+    // What is kept beside documents is none of them.
+    assert_eq!(store.records().await.map(|all| all.len()), Ok(2));
+    assert_eq!(store.answer("outbox").await, Ok(None));
+}
+
+#[allow(missing_docs)]
+pub async fn what_was_sent_does_not_take_a_newer_tip_along(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    store.commit(write(1, 10..12, 11)).await.expect("kept");
+    store.commit(write(1, 12..13, 12)).await.expect("kept");
+    assert_eq!(waiting(&store).await, [outgoing(1, 12)]);
+    let sent = Change::Sent(stream(1), *block(11).cid());
+    store.commit(sent).await.expect("nothing to do");
+    assert_eq!(waiting(&store).await, [outgoing(1, 12)]);
+}
+
+#[allow(missing_docs)]
+pub async fn forgetting_a_document_empties_its_place_in_the_outbox(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    store.commit(write(1, 10..12, 11)).await.expect("kept");
+    store.commit(write(2, 12..14, 13)).await.expect("kept");
+    store.commit(Change::Forget(stream(1))).await.expect("gone");
+    assert_eq!(waiting(&store).await, [outgoing(2, 13)]);
+}
+
+#[allow(missing_docs)]
+pub async fn many_changes_are_one(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    store.commit(write(1, 10..12, 11)).await.expect("kept");
+    store.commit(put(2, 12..14)).await.expect("kept");
+    let changes = vec![
+        Change::Forget(stream(2)),
+        Change::Many(vec![write(3, 20..23, 22), put(1, [12])]),
+        Change::Sent(stream(1), *block(11).cid()),
+    ];
+    store.commit(Change::Many(changes)).await.expect("kept");
+    store.commit(Change::Many(vec![])).await.expect("nothing");
+    assert_eq!(blocks_of(&store, 1, 0..30).await, Some(vec![10, 11, 12]));
+    assert_eq!(store.record(&stream(2)).await, Ok(None));
+    assert_eq!(blocks_of(&store, 3, 0..30).await, Some(vec![20, 21, 22]));
+    assert_eq!(waiting(&store).await, [outgoing(3, 22)]);
+}
+
+#[allow(missing_docs)]
+pub async fn many_new_documents_and_a_known_one_are_kept_together(fixture: impl Fixture) {
+    let store = fixture.open().await;
+    store.commit(put(150, [1, 2])).await.expect("kept");
+    let new = (100..200).map(|n| write(n, [10 * n, 10 * n + 1], n));
+    let all = Change::Many(new.collect());
+    store.commit(all.clone()).await.expect("kept");
+    for again in [false, true] {
+        if again {
+            // The same once more changes nothing.
+            store.commit(all.clone()).await.expect("kept");
+        }
+        for n in 100..200 {
+            let mut expected = vec![10 * n, 10 * n + 1];
+            if n == 150 {
+                expected.splice(0..0, [1, 2]);
+            }
+            assert_eq!(blocks_of(&store, n, 0..2000).await, Some(expected));
+        }
+        assert_eq!(waiting(&store).await.len(), 100);
+        assert_eq!(
+            store.block(block(1501).cid()).await,
+            Ok(Some(block(1501))),
+            "and are found by name"
+        );
+        let usage = store.usage().await.expect("readable");
+        assert_eq!((usage.documents, usage.blocks), (100, 202));
+    }
+}
+
+#[allow(missing_docs)]
+pub async fn many_changes_dropped_halfway_are_whole_or_absent(fixture: impl Fixture) {
+    // Dropped after it was polled once, twice, …: at every point where it waits.
+    for polls in 1..12 {
+        let (store, first) = (fixture.open().await, polls * 100);
+        {
+            let documents = first..first + 50;
+            let changes = documents.map(|n| write(n, [n, n + 10_000], n));
+            let mut commit = pin!(store.commit(Change::Many(changes.collect())));
+            let mut left = polls;
+            poll_fn(|cx| {
+                left -= 1;
+                match commit.as_mut().poll(cx) {
+                    Poll::Pending if left > 0 => Poll::Pending,
+                    _ => Poll::Ready(()),
+                }
+            })
+            .await;
+        }
+        drop(store);
+        let store = fixture.open().await;
+        let mut whole = 0;
+        for n in first..first + 50 {
+            let stored = store.document(&stream(n)).await.expect("readable");
+            let blocks = stored.map(|stored| stored.verified().1);
+            whole += u32::from(blocks.is_some());
+            for block in [block(n), block(n + 10_000)] {
+                assert!(
+                    blocks
+                        .as_ref()
+                        .is_none_or(|kept| kept.contains_key(block.cid()))
+                );
+            }
+        }
+        let waiting = waiting(&store).await;
+        let waiting = waiting.iter().filter(|outgoing| {
+            let n = outgoing.since - 1_750_000_000_000;
+            (u64::from(first)..u64::from(first) + 50).contains(&n)
+        });
+        assert!(whole == 0 || whole == 50, "{whole} after {polls} polls");
+        assert_eq!(waiting.count() as u32, whole);
+    }
 }

@@ -9,14 +9,20 @@ use cid::Cid;
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::id::StreamId;
 
-use super::{Change, Record, Store, StoreError, Stored, Usage};
+use super::{Change, Outgoing, Record, Store, StoreError, Stored, Usage};
 use crate::chains::kept::MAX_KEPT;
 
 /// A store in memory. Clones share what is kept, so a clone is what reopening is for the others.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    documents: Arc<Mutex<BTreeMap<StreamId, Kept>>>,
+    documents: Arc<Mutex<Documents>>,
     answers: Arc<Mutex<BTreeMap<String, Bytes>>>,
+}
+
+#[derive(Debug, Default)]
+struct Documents {
+    kept: BTreeMap<StreamId, Kept>,
+    outbox: BTreeMap<StreamId, Outgoing>,
 }
 
 #[derive(Debug)]
@@ -25,8 +31,43 @@ struct Kept {
     blocks: BTreeMap<Cid, Bytes>,
 }
 
+impl Documents {
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::Put { record, blocks } => {
+                let blocks = blocks
+                    .iter()
+                    .map(|block| (*block.cid(), block.bytes().clone()));
+                match self.kept.get_mut(&record.stream) {
+                    Some(kept) => {
+                        kept.blocks.extend(blocks);
+                        kept.record = record;
+                    }
+                    None => {
+                        let (stream, blocks) = (record.stream, blocks.collect());
+                        self.kept.insert(stream, Kept { record, blocks });
+                    }
+                }
+            }
+            Change::Forget(stream) => {
+                self.kept.remove(&stream);
+                self.outbox.remove(&stream);
+            }
+            Change::Queue(outgoing) => {
+                self.outbox.insert(outgoing.stream, outgoing);
+            }
+            Change::Sent(stream, tip) => {
+                if self.outbox.get(&stream).is_some_and(|one| one.tip == tip) {
+                    self.outbox.remove(&stream);
+                }
+            }
+            Change::Many(_) => {}
+        }
+    }
+}
+
 impl Memory {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<StreamId, Kept>> {
+    fn lock(&self) -> MutexGuard<'_, Documents> {
         // No change leaves the map half made, so one that panicked elsewhere does not matter.
         self.documents
             .lock()
@@ -42,6 +83,7 @@ impl Memory {
     pub fn damage(&self, cid: &Cid) {
         for bytes in self
             .lock()
+            .kept
             .values_mut()
             .filter_map(|kept| kept.blocks.get_mut(cid))
         {
@@ -56,37 +98,14 @@ impl Memory {
 impl Store for Memory {
     async fn commit(&self, change: Change) -> Result<(), StoreError> {
         let mut documents = self.lock();
-        match change {
-            Change::Put { record, blocks } => {
-                let blocks = blocks
-                    .iter()
-                    .map(|block| (*block.cid(), block.bytes().clone()));
-                match documents.get_mut(&record.stream) {
-                    Some(kept) => {
-                        kept.blocks.extend(blocks);
-                        kept.record = record;
-                    }
-                    None => {
-                        let stream = record.stream;
-                        documents.insert(
-                            stream,
-                            Kept {
-                                record,
-                                blocks: blocks.collect(),
-                            },
-                        );
-                    }
-                }
-            }
-            Change::Forget(stream) => {
-                documents.remove(&stream);
-            }
+        for change in change.into_list() {
+            documents.apply(change);
         }
         Ok(())
     }
 
     async fn document(&self, stream: &StreamId) -> Result<Option<Stored>, StoreError> {
-        Ok(self.lock().get(stream).map(|kept| Stored {
+        Ok(self.lock().kept.get(stream).map(|kept| Stored {
             record: kept.record.clone(),
             blocks: kept
                 .blocks
@@ -97,12 +116,13 @@ impl Store for Memory {
     }
 
     async fn record(&self, stream: &StreamId) -> Result<Option<Record>, StoreError> {
-        Ok(self.lock().get(stream).map(|kept| kept.record.clone()))
+        Ok(self.lock().kept.get(stream).map(|kept| kept.record.clone()))
     }
 
     async fn block(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
         let found = self
             .lock()
+            .kept
             .values()
             .find_map(|kept| kept.blocks.get(cid).cloned());
         found
@@ -115,9 +135,14 @@ impl Store for Memory {
     async fn records(&self) -> Result<Vec<Record>, StoreError> {
         Ok(self
             .lock()
+            .kept
             .values()
             .map(|kept| kept.record.clone())
             .collect())
+    }
+
+    async fn outbox(&self) -> Result<Vec<Outgoing>, StoreError> {
+        Ok(self.lock().outbox.values().cloned().collect())
     }
 
     async fn answer(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
@@ -136,10 +161,14 @@ impl Store for Memory {
     async fn usage(&self) -> Result<Usage, StoreError> {
         let documents = self.lock();
         let mut usage = Usage {
-            documents: documents.len() as u64,
+            documents: documents.kept.len() as u64,
             ..Usage::default()
         };
-        for bytes in documents.values().flat_map(|kept| kept.blocks.values()) {
+        for bytes in documents
+            .kept
+            .values()
+            .flat_map(|kept| kept.blocks.values())
+        {
             usage.blocks += 1;
             usage.bytes += bytes.len() as u64;
         }

@@ -7,6 +7,7 @@
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod memory;
+mod outgoing;
 mod record;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use ostrakon_protocol::block::Block;
 use ostrakon_protocol::id::StreamId;
 
 pub use memory::Memory;
+pub use outgoing::Outgoing;
 pub use record::{MAX_RECORD_NEEDS, MAX_RECORD_TIPS, Record};
 
 /// A place to keep documents. Every backend passes the suite `store_conformance!`.
@@ -39,6 +41,10 @@ pub trait Store: 'static {
 
     /// The records of all documents, in no particular order.
     async fn records(&self) -> Result<Vec<Record>, StoreError>;
+
+    /// All that waits to be published, in no particular order. An entry that is damaged is left out: the document it was
+    /// about is still there.
+    async fn outbox(&self) -> Result<Vec<Outgoing>, StoreError>;
 
     /// What a chain answered, under the name that was given to it.
     async fn answer(&self, name: &str) -> Result<Option<Bytes>, StoreError>;
@@ -62,8 +68,29 @@ pub enum Change {
         /// Are added to the document's blocks; one with the CID of an older one replaces it.
         blocks: Vec<Block>,
     },
-    /// Removes a document and its blocks, if it is there.
+    /// Removes a document, its blocks and what of it waits to be published, if it is there.
     Forget(StreamId),
+    /// Notes that a tip waits to be published, in place of an earlier one of the same document.
+    Queue(Outgoing),
+    /// A tip need not be published any more. Nothing happens if another one of the document waits by now.
+    Sent(StreamId, Cid),
+    /// All of them. No document is put or forgotten twice, nor queued or sent twice, in one transaction.
+    Many(Vec<Change>),
+}
+
+impl Change {
+    /// The changes it is made of, none of them [`Change::Many`], in order.
+    pub fn into_list(self) -> Vec<Change> {
+        let mut list = Vec::new();
+        let mut left = vec![self];
+        while let Some(change) = left.pop() {
+            match change {
+                Change::Many(changes) => left.extend(changes.into_iter().rev()),
+                one => list.push(one),
+            }
+        }
+        list
+    }
 }
 
 /// A document as it is on disk: not to be believed yet.

@@ -10,7 +10,7 @@ use libp2p::PeerId;
 use libp2p::identity::Keypair;
 use ostrakon_node::NodeError;
 use ostrakon_node::chains::Answers;
-use ostrakon_node::documents::{CallId, Documents, Now, Output, Reply};
+use ostrakon_node::documents::{CallId, Documents, Intent, Now, Output, Publication, Reply};
 use ostrakon_node::store::{Memory, Record, Store};
 use ostrakon_protocol::{Block, Cid, DocumentRef, StreamId};
 
@@ -38,6 +38,10 @@ pub struct Outcome {
     pub lookups: usize,
     pub shown: usize,
     pub ended: usize,
+    pub updates: Vec<(StreamId, Cid)>,
+    pub told: Vec<(Cid, Publication)>,
+    /// Events that lost, and to what.
+    pub lost: Vec<(Cid, Cid)>,
 }
 
 pub fn peer(n: u8) -> PeerId {
@@ -106,6 +110,19 @@ impl Bench {
                     let written = self.disk.commit(change).now_or_never().unwrap();
                     self.documents.committed(stream, written, now);
                 }
+                Output::CommitMany(call, change) => {
+                    let written = self.disk.commit(change).now_or_never().unwrap();
+                    self.documents.committed_many(call, written, now);
+                }
+                Output::Settle(change) => {
+                    let written = self.disk.commit(change).now_or_never().unwrap();
+                    self.documents.settled(written);
+                }
+                Output::Update(stream, tip) => outcome.updates.push((stream, tip)),
+                Output::Publication {
+                    tip, publication, ..
+                } => outcome.told.push((tip, publication)),
+                Output::Lost { event, tip, .. } => outcome.lost.push((event, tip)),
                 Output::Reply(id, reply) => outcome.replies.push((id, reply)),
                 Output::Query(stream) => outcome.queries.push(stream),
                 Output::Get(cids, _) => outcome.gets.extend(cids),
@@ -115,7 +132,6 @@ impl Bench {
                 Output::End(_) => outcome.ended += 1,
                 Output::Changed(_)
                 | Output::Export(..)
-                | Output::Update(..)
                 | Output::Offer(_)
                 | Output::Unhear(..)
                 | Output::Ask(_) => {}
@@ -145,8 +161,13 @@ impl Bench {
     pub fn keep(&mut self, author: &Author) {
         let (id, now) = (self.id(), self.clock());
         let blocks = Arc::new(author.blocks.clone().into_iter().collect());
-        self.documents
-            .submit(id, author.stream, vec![author.tip], blocks, now);
+        self.documents.submit(
+            id,
+            author.stream,
+            (vec![author.tip], blocks),
+            Intent::Send,
+            now,
+        );
         let outcome = self.drain();
         assert!(matches!(outcome.replies[..], [(_, Ok(Reply::Done))]));
     }
@@ -169,6 +190,8 @@ impl Bench {
     /// Starts anew from what is on disk.
     pub fn restart(&mut self) {
         self.documents = Documents::new(types(), Answers::default());
+        let outgoing = self.disk.outbox().now_or_never().unwrap();
+        self.documents.resume(outgoing.unwrap());
     }
 
     /// A node that is connected to someone who has these blocks and answers at once.
@@ -220,14 +243,19 @@ impl Bench {
     pub fn submit(&mut self, author: &Author, blocks: BTreeMap<Cid, Block>) -> CallId {
         let (id, now) = (self.id(), self.clock());
         let blocks = Arc::new(blocks.into_iter().collect());
-        self.documents
-            .submit(id, author.stream, vec![author.tip], blocks, now);
+        self.documents.submit(
+            id,
+            author.stream,
+            (vec![author.tip], blocks),
+            Intent::Send,
+            now,
+        );
         id
     }
 
     pub fn forget(&mut self, stream: StreamId) -> Outcome {
         let (id, now) = (self.id(), self.clock());
-        self.documents.forget(id, stream, now);
+        self.documents.forget(id, stream, true, now);
         self.drain()
     }
 }

@@ -83,13 +83,23 @@ impl Author {
         Author::begin(seed, BTreeMap::new())
     }
 
-    fn begin(seed: u8, mut content: BTreeMap<String, Ipld>) -> Author {
+    /// One of many documents of a controller.
+    pub fn unique(seed: u8, unique: u64) -> Author {
+        let mut bytes = [0; 12];
+        bytes[..8].copy_from_slice(&unique.to_le_bytes());
+        Author::make(seed, bytes, BTreeMap::new())
+    }
+
+    fn begin(seed: u8, content: BTreeMap<String, Ipld>) -> Author {
+        Author::make(seed, [seed; 12], content)
+    }
+
+    fn make(seed: u8, unique: [u8; 12], mut content: BTreeMap<String, Ipld>) -> Author {
         let signer = Ed25519Signer::from_seed(&[seed; 32]);
         content.insert("n".to_owned(), Ipld::Integer(0));
         let content = Ipld::Map(content);
         let (stream, blocks) =
-            author::tile_init(&signer, Some(content), &TileMetadata::default(), [seed; 12])
-                .unwrap();
+            author::tile_init(&signer, Some(content), &TileMetadata::default(), unique).unwrap();
         let blocks: BTreeMap<Cid, Block> = blocks
             .into_iter()
             .map(|block| (*block.cid(), block))

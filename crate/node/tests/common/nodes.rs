@@ -21,7 +21,7 @@ use libp2p::{Multiaddr, PeerId, Transport, noise, swarm, yamux};
 use ostrakon_node::chains::ChainsConfig;
 use ostrakon_node::network::gossip::Message;
 use ostrakon_node::network::{Network, NetworkConfig, NetworkEvent};
-use ostrakon_node::store::{Change, Memory, Record, Store, StoreError, Stored, Usage};
+use ostrakon_node::store::{Change, Memory, Outgoing, Record, Store, StoreError, Stored, Usage};
 use ostrakon_node::{Node, NodeConfig, NodeError, Surroundings, View};
 use ostrakon_protocol::document::Document;
 use ostrakon_protocol::{Block, Cid, Ipld, StreamId, json};
@@ -253,6 +253,10 @@ impl Store for Failing {
 
     async fn records(&self) -> Result<Vec<Record>, StoreError> {
         self.inner.records().await
+    }
+
+    async fn outbox(&self) -> Result<Vec<Outgoing>, StoreError> {
+        self.inner.outbox().await
     }
 
     async fn answer(&self, name: &str) -> Result<Option<Bytes>, StoreError> {

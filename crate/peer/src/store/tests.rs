@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use ostrakon_node::store::conformance::{Fixture, block, block_on, put, stream};
+use ostrakon_node::store::conformance::{Fixture, block, block_on, put, stream, write};
 use tempfile::TempDir;
 
 use super::*;
@@ -102,6 +102,41 @@ fn a_store_of_a_newer_version_is_left_alone() {
 }
 
 #[test]
+fn a_file_from_before_there_was_an_outbox_opens_and_gets_one() {
+    let file = File::new();
+    {
+        let store = RedbStore::open(&file.path()).unwrap();
+        block_on(store.commit(put(1, 10..13))).unwrap();
+        let change = store.database.begin_write().unwrap();
+        assert!(change.delete_table(OUTBOX).unwrap());
+        change.commit().unwrap();
+    }
+    let store = RedbStore::open(&file.path()).unwrap();
+    assert_eq!(block_on(store.outbox()), Ok(Vec::new()));
+    assert_eq!(store.read_usage().unwrap().blocks, 3);
+    block_on(store.commit(write(2, [20], 20))).unwrap();
+    assert_eq!(block_on(store.outbox()).unwrap().len(), 1);
+}
+
+#[test]
+fn a_damaged_entry_of_the_outbox_is_left_out() {
+    let file = File::new();
+    let store = RedbStore::open(&file.path()).unwrap();
+    block_on(store.commit(Change::Many(vec![write(1, [10], 10), write(2, [20], 20)]))).unwrap();
+    let change = store.database.begin_write().unwrap();
+    let key = stream(1).to_bytes();
+    let mut outbox = change.open_table(OUTBOX).unwrap();
+    outbox.insert(&*key, &b"not what it was"[..]).unwrap();
+    drop(outbox);
+    change.commit().unwrap();
+    let waiting = block_on(store.outbox()).unwrap();
+    assert_eq!(
+        waiting.iter().map(|one| one.stream).collect::<Vec<_>>(),
+        [stream(2)]
+    );
+}
+
+#[test]
 fn a_file_that_is_no_store_is_refused_and_left_alone() {
     let file = File::new();
     std::fs::write(file.path(), b"something of the user's").unwrap();
@@ -127,7 +162,12 @@ fn writes_until_it_is_killed() {
     let first = store.read_usage().unwrap().documents as u32;
     for n in first.. {
         println!("begins {n}");
-        block_on(store.commit(put(n, n * WIDTH..(n + 1) * WIDTH))).unwrap();
+        // Each has its entry in the outbox, and takes that of the one before out.
+        let before = n.checked_sub(1);
+        let sent = before.map(|n| Change::Sent(stream(n), *block(n).cid()));
+        let written = write(n, n * WIDTH..(n + 1) * WIDTH, n);
+        let changes = sent.into_iter().chain([written]).collect();
+        block_on(store.commit(Change::Many(changes))).unwrap();
         println!("kept {n}");
     }
 }
@@ -175,6 +215,10 @@ fn killed_at_any_moment_the_store_opens_with_whole_commits_and_every_kept_one() 
             let last = block((n + 1) * WIDTH - 1);
             assert_eq!(store.read_block(last.cid()), Ok(Some(last)));
         }
+        let waiting = store.read_outbox().unwrap();
+        let waiting: Vec<StreamId> = waiting.iter().map(|one| one.stream).collect();
+        let last = documents.checked_sub(1).map(stream);
+        assert_eq!(waiting, last.as_slice());
         kept = documents;
     }
     assert!(kept > 0, "at least one commit was made");
