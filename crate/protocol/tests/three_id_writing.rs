@@ -311,6 +311,64 @@ fn after_a_rotation_the_old_keys_write_until_its_anchor_and_the_new_ones_after_i
 }
 
 #[test]
+fn a_rotation_that_stopped_half_way_is_finished_from_any_wallet_and_its_keychain_stays() {
+    for in_time in [true, false] {
+        let mut keyring = Keyring::new(keys(1));
+        let mut own = Own::new(keyring.latest());
+        own.anchor(10);
+        let mut keychain = Keychain::default();
+        for (number, salt) in [(9, 3), (10, 4)] {
+            let fresh = fresh(&keychain, salt);
+            let wallet = wallet(number);
+            keychain.add(&keyring, &own.did(), &wallet, fresh).unwrap();
+        }
+        let (three_id, bytes) = (own.document(), fresh(&keychain, 5));
+        let removed = wallet(10).did;
+        keychain
+            .rotate(&mut keyring, &three_id, keys(2), &[&removed], bytes)
+            .unwrap();
+        let content = keychain.content().unwrap();
+        let (stream, mut tip) = own.write(&keyring, three_id::KEYCHAIN_FAMILY, content);
+        assert!(!three_id::is_anchored(&own.judge(&stream, &tip).0));
+        if in_time {
+            tip = own
+                .place
+                .anchor(&mut common::three_id::Tile { stream, tip }, 50);
+        }
+        drop(keyring);
+
+        // On another device.
+        let (document, refusals) = own.judge(&stream, &tip);
+        assert_eq!(
+            (three_id::is_anchored(&document), refusals),
+            (in_time, vec![])
+        );
+        let found = Keychain::read(document.state().content().unwrap()).unwrap();
+        let opened = found.open(&Seed::new(&[9; 32])).unwrap();
+        let event = opened.catch_up(&own.document()).unwrap().unwrap();
+        own.tip = own.add(event);
+        assert_eq!(opened.catch_up(&own.document()), Ok(None));
+        assert_eq!(
+            code(Keyring::new(keys(1)).catch_up(&own.document())),
+            "three-id-not-controller"
+        );
+        own.anchor(100);
+
+        let (document, refusals) = own.judge(&stream, &tip);
+        match in_time {
+            true => {
+                assert_eq!(refusals, Vec::<&str>::new());
+                assert_eq!(document.tip(), &tip);
+            }
+            // Why the anchor is waited for.
+            false => assert_eq!(refusals, ["three-id-revoked"]),
+        }
+        let (stream, tip) = own.write(&opened, "notes", ipld(&json!({ "n": 1 })));
+        assert_eq!(own.judge(&stream, &tip).1, Vec::<&str>::new());
+    }
+}
+
+#[test]
 fn many_rotations_open_back_to_the_first_seed() {
     let mut keyring = Keyring::new(keys(1));
     let mut own = Own::new(keyring.latest());

@@ -10,7 +10,7 @@ use crate::event::Map;
 use crate::jose::Ed25519Signer;
 use crate::jose::jwe::{AgreementKey, DecryptionKey, Jwe, Legible, Random};
 use crate::state::Kind;
-use crate::{Document, json};
+use crate::{Block, Document, json};
 
 /// Most wallets of one 3ID.
 pub const MAX_WALLETS: usize = 64;
@@ -85,6 +85,33 @@ impl Keyring {
         let three_id = format!("did:3:{}", document.stream());
         Ok(keys.signer(three_id, &version(document)))
     }
+}
+
+impl Keyring {
+    /// The event that brings the 3ID to the newest keys, in CAR order, the event last; nothing if it has them already.
+    ///
+    /// Write it only once the keychain with these keys is anchored ([`is_anchored`]). The keychain's event is signed by the
+    /// keys that are replaced: if no anchor shows it to be older than their end, it falls with them, and the new seed is lost
+    /// for good. Whoever stopped between the two goes on here, from any wallet.
+    ///
+    /// # Errors
+    /// `three-id-other-document`, and `three-id-not-controller` if it was rotated to keys that are not here.
+    pub fn catch_up(&self, document: &Document) -> Result<Option<Vec<Block>>, ThreeIdWriteError> {
+        let controller = document.state().controller();
+        if controller == Some(self.latest.management()) {
+            return Ok(None);
+        }
+        let mut past = self.past.iter().map(|(_, keys)| keys);
+        let old = past.find(|keys| controller == Some(keys.management()));
+        let old = old.ok_or(ThreeIdWriteError::NotController)?;
+        old.rotate(document, &self.latest).map(Some)
+    }
+}
+
+/// Whether an anchor that a chain has confirmed follows the newest event of a document.
+pub fn is_anchored(document: &Document) -> bool {
+    let newest = document.log().last();
+    newest.is_some_and(|entry| entry.kind == Kind::Time && entry.time.unix().is_some())
 }
 
 /// The newest version of a 3ID: its last anchor, or 0.
@@ -259,8 +286,8 @@ impl Keychain {
         Ok(())
     }
 
-    /// Goes over to new keys, and takes these wallets away. The 3ID itself is rotated by [`KeySet::rotate`], from the keys that
-    /// `keyring` held as its latest to `next`; `document` is the 3ID before that.
+    /// Goes over to new keys, and takes these wallets away. Write this first, have it anchored, and then rotate the 3ID itself
+    /// by [`Keyring::catch_up`]. `document` is the 3ID as it is.
     ///
     /// Nothing changes if there is an error.
     ///

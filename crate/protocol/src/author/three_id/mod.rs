@@ -3,7 +3,7 @@
 //! A 3ID is a tile of the family `3id` that lists two keys of one seed, one that signs and one that others encrypt to. A third
 //! key of the same seed, as a `did:key`, controls the tile; nothing else does. The seed itself is in the keychain, a tile
 //! that the 3ID writes, encrypted to each wallet that may speak for it: adding a wallet adds an entry; removing one changes the
-//! seed, since the removed wallet knows the old one ([`KeySet::rotate`], [`Keychain::rotate`]).
+//! seed, since the removed wallet knows the old one ([`Keychain::rotate`], then [`Keyring::catch_up`]).
 //!
 //! **What a rotation ends.** The new keys are in force once an anchor follows the rotation. What the old ones signed stays
 //! valid if an anchor shows that it was there in time; see [`crate::did::three_id`]. The removed wallet can still read
@@ -14,7 +14,7 @@
 mod keychain;
 mod keys;
 
-pub use keychain::{Fresh, Keychain, Keyring, MAX_PAST, MAX_WALLETS, Wallet};
+pub use keychain::{Fresh, Keychain, Keyring, MAX_PAST, MAX_WALLETS, Wallet, is_anchored};
 pub use keys::{KeySet, ThreeIdSigner};
 
 use ipld_core::ipld::Ipld;
