@@ -9,7 +9,8 @@ use ipld_core::ipld::Ipld;
 use p256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 use sha2::{Digest as _, Sha256};
 
-use super::request::{Ask, SessionError, read, short};
+use super::request::{Ask, read, short};
+use super::session_error::SessionError;
 use super::{Capability, Kind, eip191, webauthn};
 use crate::cbor;
 use crate::did::pkh::Account;

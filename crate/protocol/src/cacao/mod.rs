@@ -17,6 +17,7 @@
 mod assemble;
 mod eip191;
 mod request;
+mod session_error;
 mod solana;
 mod stacks;
 mod text;
@@ -43,10 +44,11 @@ pub use assemble::{Answer, MAX_ACCOUNTS, MAX_ANSWER, Proof, passkey_candidates, 
 pub(crate) use assemble::{hex65, length};
 pub(crate) use eip191::{checksum, pair};
 pub use request::{
-    ANY_DOCUMENT, Ask, Asked, MAX_RESOURCE, MAX_STATEMENT, MAX_WORDS, Moment, SessionError,
-    SessionRequest, instances_of, nonce, one_document,
+    ANY_DOCUMENT, Ask, Asked, MAX_RESOURCE, MAX_STATEMENT, MAX_WORDS, Moment, SessionRequest,
+    instances_of, nonce, one_document,
 };
 pub(crate) use request::{is_host, signing_account};
+pub use session_error::SessionError;
 pub(crate) use times::parse as moment;
 pub use times::{CLOCK_SKEW, PHASE_OUT};
 #[cfg(test)]
