@@ -151,3 +151,84 @@ fn agreed(
     hash.update(256_u32.to_be_bytes());
     Some(Zeroizing::new(hash.finalize().into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::author::{New, NewTile};
+    use crate::document::hear_all;
+    use crate::jose::jwe::{Jwe, Legible, Random};
+    use crate::{StreamId, Unasked, World};
+
+    /// A tile of this content, of nobody in particular.
+    fn tile(content: Value) -> Document {
+        let signer = Ed25519Signer::from_seed(&[7; 32]);
+        let content = Some(crate::json::from_json(&content).unwrap());
+        let tile = New::Tile(NewTile {
+            content,
+            ..NewTile::default()
+        });
+        let (kind, init) = tile.init(signer.did(), [0; 12]).unwrap();
+        let blocks = init.sign(&signer).unwrap();
+        let stream = StreamId::new(kind, *blocks.last().unwrap().cid());
+        let blocks = blocks.into_iter().map(|block| (*block.cid(), block));
+        let blocks: HashMap<_, _> = blocks.collect();
+        let world = World::new(0, &Unasked);
+        hear_all(&stream, &[], &blocks, &world).unwrap().0
+    }
+
+    fn did(document: &Document) -> String {
+        format!("did:3:{}", document.stream())
+    }
+
+    #[test]
+    fn a_3id_is_encrypted_to_by_the_keys_for_agreement_in_its_document() {
+        let secret = || DecryptionKey::from_secret([9; 32]);
+        let document = tile(json!({ "publicKeys": {
+            "signing": "zQ3shtHeqzAgR15CuzroByyepvmupnhkXVte3Un5Njxkpwfk9",
+            "sealing": x25519_fingerprint(&secret().public()),
+            "another": 5,
+            "nothing": "z",
+        } }));
+        let did = did(&document);
+        let keys = AgreementKey::of_three_id(&did, &document).unwrap();
+        let kids: Vec<&str> = keys.iter().map(AgreementKey::kid).collect();
+        assert_eq!(kids, [format!("{did}#sealing")]);
+        let at = format!("{did}?version-id=0#x");
+        assert_eq!(AgreementKey::of_three_id(&at, &document), Ok(keys.clone()));
+        let random = Random::new(vec![3; Random::bytes_for(1)]);
+        let jwe = Jwe::encrypt(b"secret", &keys, &Legible::default(), random).unwrap();
+        assert_eq!(**jwe.decrypt(&[secret()]).unwrap(), *b"secret");
+    }
+
+    #[test]
+    fn a_document_without_such_keys_or_of_another_3id_is_refused() {
+        let code = |did: &str, document: &Document| {
+            let keys = AgreementKey::of_three_id(did, document);
+            keys.unwrap_err().code()
+        };
+        for content in [
+            json!({}),
+            json!([]),
+            json!({ "publicKeys": [] }),
+            json!({ "publicKeys": { "signing": "zQ3shtHeqzAgR15CuzroByyepvmupnhkXVte3Un5Njxkpwfk9" } }),
+            json!({ "publicKeys": { "short": "z6LS" } }),
+        ] {
+            let document = tile(content);
+            assert_eq!(code(&did(&document), &document), "jwe-no-key");
+        }
+        let (one, other) = (tile(json!({ "a": 1 })), tile(json!({ "a": 2 })));
+        assert_eq!(code(&did(&one), &other), "did-syntax");
+        assert_eq!(
+            code(
+                "did:key:z6MkhAvCPqvcpsPNxh3L8kFiBEA9Q4K44VpoGCP8uHZqoiyk",
+                &one
+            ),
+            "did-syntax"
+        );
+    }
+}
