@@ -74,11 +74,11 @@ async function verification({ browser, server }) {
   const page = await browser.newPage()
   await page.goto(`${server.url}/bench/core.html`)
   await page.waitForFunction(() => globalThis.bench)
-  await page.evaluate((native) => globalThis.bench.open(native), native)
+  await page.evaluate((native) => globalThis.bench.open(native), { ...native, tasks: TASKS })
   const measured = await sideBySide(browser, page)
-  const rate = (milliseconds) => 1_000_000 / median(milliseconds)
   const rows = (name, what, unit, their = 'js-ceramic') => {
     const { js, wasm } = measured[what]
+    const rate = (milliseconds) => (TASKS[what] * 1_000) / median(milliseconds)
     return [
       { name: `${name}, ${their}`, value: rate(js.wall), unit },
       { name: `${name}, Ostrakon`, value: rate(wasm.wall), unit },
@@ -98,12 +98,17 @@ async function verification({ browser, server }) {
     ...rows('doc-chain of 1,000 signed events', 'chain', 'events/s'),
     ...rows('1,000 documents of one event', 'documents', 'documents/s'),
     ...rows('secp256k1 recovery', 'recover', 'signatures/s', '@noble/curves'),
+    ...rows('1 KB encrypted to three recipients', 'encrypt', 'secrets/s', 'dids'),
+    ...rows('1 KB decrypted by one of three', 'decrypt', 'secrets/s', 'dids'),
     { name: '10,000 instances of one model, the first half', value: (half * 1_000_000) / sum(times.slice(0, half)), unit: 'documents/s' },
     { name: '10,000 instances of one model, the second half', value: (half * 1_000_000) / sum(times.slice(half)), unit: 'documents/s' },
     { name: 'memory of each, blocks apart, the first half', value: each(0, half), unit: 'bytes' },
     { name: 'memory of each, blocks apart, the second half', value: each(half, times.length), unit: 'bytes' },
   ]
 }
+
+/** What both sides do, and how often in one go. */
+const TASKS = { chain: 1_000, documents: 1_000, recover: 1_000, encrypt: 60, decrypt: 60 }
 
 /**
  * Both sides do each task in turn. Milliseconds of the clock, and of the processor over all of Chromium's processes: what an
@@ -116,7 +121,7 @@ async function sideBySide(browser, page) {
   const again = { js: 1, wasm: 12 }
   const measured = {}
   for (let round = -1; round < ROUNDS; round += 1) { // the first warms the engine up
-    for (const what of ['chain', 'documents', 'recover']) {
+    for (const what of Object.keys(TASKS)) {
       measured[what] ??= { js: { wall: [], cpu: [] }, wasm: { wall: [], cpu: [] } }
       for (const who of ['js', 'wasm']) {
         const before = await cpu()
@@ -178,7 +183,7 @@ function benchPages() {
       globalThis.measured = { node: started, document: performance.now(), source: document.source }
     `),
     '/bench/core.html': page(`
-      import init, { benchDocuments, benchInstances, benchRecover, benchStore, benchVerify } from '/target/bench/ostrakon.js'
+      import init, { benchDecrypt, benchDocuments, benchEncrypt, benchInstances, benchRecover, benchStore, benchVerify } from '/target/bench/ostrakon.js'
       await init({ module_or_path: '/target/bench/ostrakon_bg.wasm' })
 
       const done = (request) => new Promise((resolve, reject) => {
@@ -206,15 +211,30 @@ function benchPages() {
       }
       const file = async (name) => new Uint8Array(await (await fetch('/target/bench/' + name)).arrayBuffer())
       let cases
-      const open = async ({ commit }) => {
+      const open = async ({ commit, tasks }) => {
         const theirs = await import('/target/bench/js-ceramic.js')
         const [chain, documents] = [await file('chain.car'), await file('documents.car')]
         const signed = await theirs.signed(1_000)
+        const readers = await theirs.readers(tasks.encrypt)
+        const secrets = JSON.stringify(readers.secrets)
         const joined = (parts) => parts.reduce((all, part, n) => (all.set(part, n * part.length), all), new Uint8Array(parts.length * parts[0].length))
         const [signatures, inputs] = ['signature', 'input'].map((name) => joined(signed.all.map((one) => one[name])))
+        const seeds = joined(readers.seeds)
         cases = {
-          js: { chain: () => theirs.chain(chain, commit, 1_000), documents: () => theirs.documents(documents), recover: () => theirs.recover(signed) },
-          wasm: { chain: () => benchVerify(commit, chain), documents: () => benchDocuments(documents), recover: () => benchRecover(signed.key, signatures, inputs) },
+          js: {
+            chain: () => theirs.chain(chain, commit, 1_000),
+            documents: () => theirs.documents(documents),
+            recover: () => theirs.recover(signed),
+            encrypt: () => theirs.encrypt(readers),
+            decrypt: () => theirs.decrypt(readers),
+          },
+          wasm: {
+            chain: () => benchVerify(commit, chain),
+            documents: () => benchDocuments(documents),
+            recover: () => benchRecover(signed.key, signatures, inputs),
+            encrypt: () => benchEncrypt(readers.secrets.length, readers.to),
+            decrypt: () => benchDecrypt(secrets, seeds),
+          },
         }
       }
       const run = async (who, what, count) => {

@@ -51,6 +51,7 @@ const nodeTests = (folder) => {
 async function interop() {
   await installJsCeramic()
   await cargo('build', '-p', 'ostrakon-protocol', '--example', 'interop')
+  await buildPeer()
   return nodeTests('interop')
 }
 

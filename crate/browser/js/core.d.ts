@@ -31,7 +31,8 @@ declare module 'ostrakon-core' {
     sessionCapability(session: string): Promise<string | undefined>
     createJws(session: string, payload: string, header: string | undefined): Promise<object>
     encrypt(bytes: Uint8Array | undefined, json: string | undefined, to: string[]): Promise<import('./types.js').Jwe>
-    decrypt(session: string, jwe: string): Promise<{ bytes: Uint8Array } | { json: import('./content.js').Json }>
+    rotateReaders(readers: string | undefined, to: string[]): Promise<import('./types.js').Readers>
+    decrypt(session: string, jwe: string, readers?: string): Promise<{ bytes: Uint8Array } | { json: import('./content.js').Json }>
     decryptJwe(session: string, jwe: string): Promise<Uint8Array>
     stop(): Promise<void>
   }

@@ -112,6 +112,10 @@ export class NodeHandle implements T.Node {
     return this.#writing.encrypt(value, options)
   }
 
+  rotateReaders(readers: T.Readers | undefined, options: T.EncryptOptions): Promise<T.Readers> {
+    return this.#writing.rotateReaders(readers, options)
+  }
+
   decrypt(secret: T.Jwe, options?: T.DecryptOptions): Promise<unknown> {
     return this.#writing.decrypt(secret, options)
   }

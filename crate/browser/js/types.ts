@@ -133,6 +133,16 @@ export interface EncryptOptions extends CallOptions {
 export interface DecryptOptions extends CallOptions {
   /** Whose key decrypts. Default: `node.session`. */
   session?: Session
+  /** The content of the document that says who reads, if it was encrypted for the DID that its readers share. */
+  readers?: Readers
+}
+
+/**
+ * Who may read, as a document says it: the DIDs that its readers shared one after the other, the one to encrypt to at the end,
+ * each with its seed encrypted to those who could read then. See docs/encryption.md.
+ */
+export interface Readers {
+  readers: { did: string; seed: Jwe }[]
 }
 
 /** An encrypted message (JWE, RFC 7516, as Ceramic's `dids` writes it). Plain JSON: store it where you like. */
@@ -215,6 +225,11 @@ export interface Node extends AsyncDisposable {
   linkAccount(wallet: Wallet | Eip1193Provider | StandardWallet, options?: LinkOptions): Promise<Document>
   /** Encrypts JSON, or bytes, so that only these DIDs can read it. They must have a key to agree on: `did:key` of ed25519, or a 3ID. */
   encrypt(value: unknown, options: EncryptOptions): Promise<Jwe>
+  /**
+   * The new content of a document that says who may read: from now on the DIDs of `to`, and no others. `readers` is its content
+   * so far. Encrypt to the last DID in the list; nothing is written or encrypted anew by itself.
+   */
+  rotateReaders(readers: Readers | undefined, options: EncryptOptions): Promise<Readers>
   /** What was encrypted for the session's key: JSON as it was, or bytes if bytes were encrypted. */
   decrypt(secret: Jwe, options?: DecryptOptions): Promise<unknown>
   readonly outbox: {

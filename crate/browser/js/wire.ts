@@ -1,7 +1,7 @@
 // What page, worker and the workers of other tabs say to each other. Everything here survives structured cloning.
 
 import type { Json } from './content.js'
-import type { Jwe, NewDocuments, NodeEvents, OutboxEntry, SessionEvents, SessionKind, Status } from './types.js'
+import type { Jwe, NewDocuments, NodeEvents, OutboxEntry, Readers, SessionEvents, SessionKind, Status } from './types.js'
 
 /** Raised whenever a message changes its meaning: tabs that were loaded at different times may meet. */
 export const WIRE_VERSION = 3
@@ -59,7 +59,8 @@ export interface Methods {
   linkAccount(proof: { account: string; message: string; timestamp: number; signature: string }): object
   outbox(): OutboxEntry[]
   encrypt(value: { bytes: Uint8Array } | { json: Json }, to: string[]): Jwe
-  decrypt(session: string, jwe: string): { bytes: Uint8Array } | { json: Json }
+  rotateReaders(readers: string | undefined, to: string[]): Readers
+  decrypt(session: string, jwe: string, readers?: string): { bytes: Uint8Array } | { json: Json }
   stop(): void
 }
 export type Method = keyof Methods

@@ -123,6 +123,7 @@ export class LocalNode {
       case 'passkeyCandidates':
       case 'sessionCapability':
       case 'createJws':
+      case 'rotateReaders':
       case 'decrypt':
       case 'decryptJwe':
         return Reflect.apply(this.#core[request.method], this.#core, args)

@@ -41,22 +41,32 @@ export class Writing {
   }
 
   async encrypt(value: unknown, { to, ...rest }: T.EncryptOptions): Promise<T.Jwe> {
-    if (!Array.isArray(to) || to.length === 0 || !to.every((did) => typeof did === 'string')) {
-      throw new OstrakonError('invalid-argument', 'to is a list of the DIDs that can read it, at least one')
-    }
+    assertDids(to)
     const plain = value instanceof Uint8Array ? { bytes: value.slice() } : { json: json(value, 'value') }
     return this.context.client.call('encrypt', [plain, to], rest)
   }
 
+  async rotateReaders(readers: T.Readers | undefined, { to, ...rest }: T.EncryptOptions): Promise<T.Readers> {
+    assertDids(to)
+    return this.context.client.call('rotateReaders', [readers && JSON.stringify(json(readers, 'readers')), to], rest)
+  }
+
   async decrypt(secret: T.Jwe, options: T.DecryptOptions = {}): Promise<unknown> {
-    const { session, ...rest } = options
+    const { session, readers, ...rest } = options
     const who = this.context.sessions.of(session)
-    const clear = await this.context.client.call('decrypt', [who.id, JSON.stringify(json(secret, 'secret'))], rest)
+    const shared = readers && JSON.stringify(json(readers, 'readers'))
+    const clear = await this.context.client.call('decrypt', [who.id, JSON.stringify(json(secret, 'secret')), shared], rest)
     return 'bytes' in clear ? clear.bytes : clear.json
   }
 
   #document(data: object): T.Document {
     return new DocumentState(this.context, data as Data)
+  }
+}
+
+function assertDids(to: unknown): void {
+  if (!Array.isArray(to) || to.length === 0 || !to.every((did) => typeof did === 'string')) {
+    throw new OstrakonError('invalid-argument', 'to is a list of the DIDs that can read it, at least one')
   }
 }
 

@@ -12,17 +12,20 @@ use ostrakon_node::store::{Change, Record, Store};
 use ostrakon_protocol::anchor::Unasked;
 use ostrakon_protocol::did::key::PublicKey;
 use ostrakon_protocol::document::{hear_all, load_commit};
+use ostrakon_protocol::jose::jwe::{AgreementKey, DecryptionKey, Jwe, Legible, Random};
 use ostrakon_protocol::jose::{self, Algorithm};
 use ostrakon_protocol::{
     Block, Chain, CommitId, Document, Library, Step, StreamId, StreamType, Walk, World, car,
 };
 use serde::Serialize;
+use serde_json::Value;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::future_to_promise;
 use web_time::Instant;
 
 use crate::error::Failure;
+use crate::session::crypto;
 use crate::shapes::plain;
 use crate::store::IndexedDb;
 
@@ -174,6 +177,42 @@ pub fn recover(key: &[u8], signatures: &[u8], inputs: &[u8]) -> Result<f64, JsVa
     let start = Instant::now();
     for (signature, input) in signatures.zip(inputs.chunks(length.max(1))) {
         jose::verify(input, Algorithm::Es256kR, signature, &key).map_err(wrong)?;
+    }
+    Ok(ms(start.elapsed()))
+}
+
+/// Milliseconds that `count` encryptions of 1,000 bytes for these DIDs take, each written as JSON.
+#[wasm_bindgen(js_name = benchEncrypt)]
+pub fn encrypt(count: u32, to: Vec<String>) -> Result<f64, JsValue> {
+    let content = [7; 1_000];
+    let start = Instant::now();
+    for _ in 0..count {
+        let keys = to.iter().map(|did| AgreementKey::of_did(did));
+        let keys: Result<Vec<_>, _> = keys.collect();
+        let keys = keys.map_err(wrong)?.concat();
+        let mut random = vec![0; Random::bytes_for(keys.len())];
+        crypto::random(&mut random)?;
+        let (legible, random) = (Legible::default(), Random::new(random));
+        let jwe = Jwe::encrypt(&content, &keys, &legible, random).map_err(wrong)?;
+        std::hint::black_box(jwe.to_general().to_string());
+    }
+    Ok(ms(start.elapsed()))
+}
+
+/// Milliseconds that decrypting these takes, a list in JSON, with one after the other of these seeds, of 32 bytes each.
+#[wasm_bindgen(js_name = benchDecrypt)]
+pub fn decrypt(secrets: &str, seeds: &[u8]) -> Result<f64, JsValue> {
+    let secrets: Vec<Value> = serde_json::from_str(secrets).map_err(wrong)?;
+    let texts: Vec<String> = secrets.iter().map(Value::to_string).collect();
+    let seeds = seeds.as_chunks::<32>().0;
+    let start = Instant::now();
+    for (text, seed) in texts.iter().zip(seeds.iter().cycle()) {
+        let json: Value = serde_json::from_str(text).map_err(wrong)?;
+        let jwe = Jwe::from_general(&json).map_err(wrong)?;
+        let clear = jwe
+            .decrypt(&[DecryptionKey::from_seed(seed)])
+            .map_err(wrong)?;
+        std::hint::black_box(clear.len());
     }
     Ok(ms(start.elapsed()))
 }

@@ -6,7 +6,7 @@ use js_sys::{Object, Promise, Reflect};
 use ostrakon_node::Node;
 use ostrakon_protocol::id::{DocumentRef, StreamId};
 use ostrakon_protocol::jose::jwe::{
-    AgreementKey, Jwe, Legible, MAX_RECIPIENTS, Random, read_value,
+    AgreementKey, Jwe, JweError, Legible, MAX_RECIPIENTS, Random, Readers, read_value,
 };
 use ostrakon_protocol::json::{from_json, to_json};
 use serde_json::{Map, Value};
@@ -36,16 +36,8 @@ impl OstrakonNode {
         let node = self.node.clone();
         self.call(None, async move {
             let (bytes, json) = (bytes.map(Zeroizing::new), json.map(Zeroizing::new));
-            if to.len() > MAX_RECIPIENTS {
-                return Err(invalid(&format!("more than {MAX_RECIPIENTS} recipients")));
-            }
-            let mut keys = Vec::new();
-            for did in &to {
-                keys.extend(keys_of(&node, did).await?);
-            }
-            let mut random = vec![0; Random::bytes_for(keys.len())];
-            crypto::random(&mut random)?;
-            let random = Random::new(random);
+            let keys = keys_of_all(&node, &to).await?;
+            let random = chance(keys.len())?;
             let jwe = match (bytes, json) {
                 (Some(bytes), _) => {
                     let legible = Legible {
@@ -65,12 +57,40 @@ impl OstrakonNode {
         })
     }
 
-    /// What was encrypted for a session's key: `{ bytes }`, or `{ json }` if it was a value.
-    pub fn decrypt(&self, session: String, jwe: String) -> Promise {
+    /// The content of a document that says who reads, once these do and no others: `readers` is what it says now, as JSON, if
+    /// it exists. The seed that they share is made here and leaves only encrypted.
+    #[wasm_bindgen(js_name = rotateReaders)]
+    pub fn rotate_readers(&self, readers: Option<String>, to: Vec<String>) -> Promise {
+        let node = self.node.clone();
+        self.call(None, async move {
+            let mut readers = match readers {
+                Some(content) => read_readers(&content)?,
+                None => Readers::default(),
+            };
+            let keys = keys_of_all(&node, &to).await?;
+            let mut seed = Zeroizing::new([0; 32]);
+            crypto::random(&mut seed[..])?;
+            readers.rotate(&seed, &keys, chance(keys.len())?)?;
+            foreign(&readers.to_content())
+        })
+    }
+
+    /// What was encrypted for a session's key: `{ bytes }`, or `{ json }` if it was a value. With `readers`, the content of
+    /// the document that says who reads, what was encrypted for the DID that they share.
+    pub fn decrypt(&self, session: String, jwe: String, readers: Option<String>) -> Promise {
         let sessions = self.sessions.clone();
         self.call(None, async move {
             let (jwe, json) = parse(&jwe)?;
-            let clear = clear(&sessions, &session, &jwe, &json).await?;
+            let clear = match readers {
+                None => clear(&sessions, &session, &jwe, &json).await?,
+                Some(content) => {
+                    let readers = read_readers(&content)?;
+                    let entry = readers.entry(&jwe).ok_or(JweError::NotForThisKey)?;
+                    let (seed, json) = (entry.seed(), entry.seed().to_general());
+                    let seed = clear(&sessions, &session, seed, &json).await?;
+                    jwe.decrypt(&[entry.key(&seed).ok_or(JweError::NotForThisKey)?])?
+                }
+            };
             let marked = serde_json::from_slice::<Value>(&jwe.protected)
                 .is_ok_and(|header| header.get("cty").is_some_and(|cty| cty == BYTES));
             let value = match marked {
@@ -119,6 +139,28 @@ async fn clear(
     }
     let key = session.signer()?.decryption_key();
     Ok(jwe.decrypt(&[key])?)
+}
+
+fn read_readers(content: &str) -> Result<Readers, Failure> {
+    let content: Value = serde_json::from_str(content).map_err(|error| invalid(&error))?;
+    Ok(Readers::from_content(&content)?)
+}
+
+fn chance(keys: usize) -> Result<Random, Failure> {
+    let mut random = vec![0; Random::bytes_for(keys)];
+    crypto::random(&mut random)?;
+    Ok(Random::new(random))
+}
+
+async fn keys_of_all(node: &Node, dids: &[String]) -> Result<Vec<AgreementKey>, Failure> {
+    if dids.len() > MAX_RECIPIENTS {
+        return Err(invalid(&format!("more than {MAX_RECIPIENTS} recipients")));
+    }
+    let mut keys = Vec::new();
+    for did in dids {
+        keys.extend(keys_of(node, did).await?);
+    }
+    Ok(keys)
 }
 
 /// The keys to which a DID is encrypted.

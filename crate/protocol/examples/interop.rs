@@ -210,7 +210,12 @@ fn decrypt(request: &Request) -> Refused {
     let mut keys = vec![DecryptionKey::from_seed(&request.array("seed")?)];
     if let Some(content) = request.get("readers") {
         let readers = Readers::from_content(content).map_err(|error| error.code().to_owned())?;
-        keys = readers.keys(&keys);
+        let entry = readers.entry(&jwe).ok_or("no entry for it")?;
+        let seed = entry
+            .seed()
+            .decrypt(&keys)
+            .map_err(|error| error.code().to_owned())?;
+        keys = entry.key(&seed).into_iter().collect();
     }
     match request.get("as").and_then(Value::as_str) {
         Some("value") => jwe.decrypt_value(&keys).map(|value| json::to_json(&value)),

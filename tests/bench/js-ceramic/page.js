@@ -10,6 +10,7 @@ import * as dagCbor from '@ipld/dag-cbor'
 import { secp256k1 } from '@noble/curves/secp256k1'
 import * as dagJose from 'dag-jose'
 import { DID } from 'dids'
+import { Ed25519Provider } from 'key-did-provider-ed25519'
 import KeyResolver from 'key-did-resolver'
 import cloneDeep from 'lodash.clonedeep'
 import { CID } from 'multiformats/cid'
@@ -94,5 +95,32 @@ export function recover({ key, all }) {
     const found = secp256k1.Signature.fromCompact(signature.subarray(0, 64)).addRecoveryBit(signature[64]).recoverPublicKey(hash)
     if (found.toRawBytes(true).join() !== expected) throw new Error('another key')
   }
+  return performance.now() - began
+}
+
+/** Three DIDs that can read `count` secrets of 1,000 bytes. */
+export async function readers(count) {
+  const seeds = [1, 2, 3].map((byte) => new Uint8Array(32).fill(byte))
+  const people = seeds.map((seed) => new DID({ provider: new Ed25519Provider(seed), resolver: KeyResolver.getResolver() }))
+  for (const did of people) await did.authenticate()
+  const to = people.map(({ id }) => id)
+  const secrets = []
+  for (let n = 0; n < count; n += 1) secrets.push(await people[0].createJWE(new Uint8Array(1_000).fill(7), to))
+  return { seeds, people, to, secrets }
+}
+
+/** Milliseconds that encrypting as many takes. */
+export async function encrypt({ people, to, secrets }) {
+  const content = new Uint8Array(1_000).fill(7)
+  const began = performance.now()
+  for (let n = 0; n < secrets.length; n += 1) JSON.stringify(await people[0].createJWE(content, to))
+  return performance.now() - began
+}
+
+/** Milliseconds that decrypting them takes, by one reader after the other. */
+export async function decrypt({ people, secrets }) {
+  const texts = secrets.map((secret) => JSON.stringify(secret))
+  const began = performance.now()
+  for (const [n, text] of texts.entries()) await people[n % people.length].decryptJWE(JSON.parse(text))
   return performance.now() - began
 }

@@ -38,15 +38,15 @@ export class Ceramic {
     this.tips = new Map()
   }
 
-  /** Takes over the blocks of an archive whose root is the newest event of a document. */
-  async take(id, archive) {
+  /** Takes over the blocks of an archive, and the document at `tip`, or else at the first root. */
+  async take(id, archive, tip) {
     const { roots, blocks } = read(Buffer.from(archive, 'base64'))
     for (const [cid, bytes] of blocks) {
       const real = CID.create(1, CID.parse(cid).code, await sha256.digest(bytes))
       if (real.toString() !== cid) throw new Error(`another block calls itself ${cid}`)
       this.blocks.set(cid, bytes)
     }
-    return this.load(StreamID.fromString(id), CID.parse(roots[0].toString()))
+    return this.load(StreamID.fromString(id), CID.parse(tip ?? roots[0].toString()))
   }
 
   /** Every event up to `tip` must be good. */

@@ -25,7 +25,7 @@ use crate::{Block, cbor, json as ipld_json};
 
 pub use encrypt::{Legible, Random};
 pub use keys::{AgreementKey, DecryptionKey, KEY_ALGORITHM};
-pub use readers::{MAX_READER_KEYS, Readers};
+pub use readers::{MAX_READER_KEYS, ReaderKey, Readers};
 pub use value::read as read_value;
 
 /// How the content is encrypted.

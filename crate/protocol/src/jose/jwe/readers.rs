@@ -12,6 +12,7 @@
 //! The document's controller decides who reads, so a reader trusts the controller's word, never a copy of the list. A list
 //! has at most [`MAX_READER_KEYS`] entries, and an entry counts only if its seed is that of its DID.
 
+use ipld_core::ipld::Ipld;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -27,9 +28,22 @@ pub struct Readers(Vec<ReaderKey>);
 
 /// One DID that readers share.
 #[derive(Clone, Debug, PartialEq)]
-struct ReaderKey {
+pub struct ReaderKey {
     did: String,
     seed: Jwe,
+}
+
+impl ReaderKey {
+    /// Its seed, encrypted to those who may read.
+    pub fn seed(&self) -> &Jwe {
+        &self.seed
+    }
+
+    /// The key of this seed, if it is the DID's.
+    pub fn key(&self, seed: &[u8]) -> Option<DecryptionKey> {
+        let signer = Ed25519Signer::from_seed(seed.try_into().ok()?);
+        (signer.did() == self.did).then(|| signer.decryption_key())
+    }
 }
 
 impl Readers {
@@ -85,23 +99,24 @@ impl Readers {
         Ok(())
     }
 
-    /// The keys to what was encrypted to the DIDs in the list, as far as one of these may have them.
-    pub fn keys(&self, own: &[DecryptionKey]) -> Vec<DecryptionKey> {
-        let newest_first = self.0.iter().rev();
-        newest_first
-            .filter_map(|one| {
-                let seed = one.seed.decrypt(own).ok()?;
-                let signer = Ed25519Signer::from_seed(seed.as_slice().try_into().ok()?);
-                (signer.did() == one.did).then(|| signer.decryption_key())
-            })
-            .collect()
+    /// The entry whose DID a secret says it was encrypted to.
+    pub fn entry(&self, secret: &Jwe) -> Option<&ReaderKey> {
+        let recipients = secret.recipients.iter().flatten();
+        let kids = recipients.filter_map(|one| match one.header.as_ref()?.get("kid") {
+            Ok(Some(Ipld::String(kid))) => kid.split('#').next(),
+            _ => None,
+        });
+        let dids: Vec<&str> = kids.collect();
+        self.0
+            .iter()
+            .rev()
+            .find(|one| dids.contains(&one.did.as_str()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Ipld;
 
     fn key(seed: u8) -> DecryptionKey {
         DecryptionKey::from_seed(&[seed; 32])
@@ -141,7 +156,12 @@ mod tests {
         rotate(&mut readers, 101, &[1, 3]);
         let new = secret(&readers, "new");
         let readers = Readers::from_content(&readers.to_content()).unwrap();
-        let reads = |seed: u8, jwe: &Jwe| jwe.decrypt_value(&readers.keys(&[key(seed)])).is_ok();
+        let reads = |seed: u8, jwe: &Jwe| {
+            let entry = readers.entry(jwe).unwrap();
+            let opened = entry.seed().decrypt(&[key(seed)]);
+            let shared = opened.ok().and_then(|seed| entry.key(&seed));
+            shared.is_some_and(|shared| jwe.decrypt_value(&[shared]).is_ok())
+        };
         let verdicts = [1, 2, 3, 4].map(|seed| (reads(seed, &old), reads(seed, &new)));
         assert_eq!(
             verdicts,
@@ -150,16 +170,27 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_that_is_not_its_dids_or_no_seed_counts_for_nothing() {
+    fn a_seed_that_is_not_its_dids_or_no_seed_is_no_key() {
         let mut readers = Readers::default();
         rotate(&mut readers, 100, &[1]);
-        assert_eq!(readers.keys(&[key(1)]).len(), 1);
-        let mut other = readers.clone();
-        other.0[0].did = Ed25519Signer::from_seed(&[7; 32]).did().to_owned();
-        assert_eq!(other.keys(&[key(1)]).len(), 0);
-        readers.0[0].seed =
-            Jwe::encrypt(&[100; 31], &to(&[1]), &Legible::default(), random(1)).unwrap();
-        assert_eq!(readers.keys(&[key(1)]).len(), 0);
+        let entry = &readers.0[0];
+        assert!(entry.key(&[100; 32]).is_some());
+        assert!(entry.key(&[101; 32]).is_none());
+        assert!(entry.key(&[100; 31]).is_none());
+    }
+
+    #[test]
+    fn a_secret_for_another_did_or_for_none_has_no_entry() {
+        let mut readers = Readers::default();
+        rotate(&mut readers, 100, &[1]);
+        let mut secret = secret(&readers, "x");
+        assert!(readers.entry(&secret).is_some());
+        let other = Jwe::encrypt(b"x", &to(&[1]), &Legible::default(), random(1)).unwrap();
+        assert!(readers.entry(&other).is_none());
+        for header in [None, Some(Ipld::Null), Some(Ipld::Map(Default::default()))] {
+            secret.recipients.as_mut().unwrap()[0].header = header;
+            assert!(readers.entry(&secret).is_none());
+        }
     }
 
     #[test]
