@@ -191,7 +191,7 @@ pub fn encrypt(count: u32, to: Vec<String>) -> Result<f64, JsValue> {
         let keys: Result<Vec<_>, _> = keys.collect();
         let keys = keys.map_err(wrong)?.concat();
         let mut random = vec![0; Random::bytes_for(keys.len())];
-        crypto::random(&mut random)?;
+        crypto::random(&mut random).map_err(wrong)?;
         let (legible, random) = (Legible::default(), Random::new(random));
         let jwe = Jwe::encrypt(&content, &keys, &legible, random).map_err(wrong)?;
         std::hint::black_box(jwe.to_general().to_string());
