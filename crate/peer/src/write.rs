@@ -8,14 +8,13 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use ostrakon_protocol::author::{
-    AuthorError, Change, Edit, New, NewInstance, NewLink, NewModel, NewTile, Relation, TileMetadata,
+    AuthorError, Change, Edit, New, NewContent, NewInstance, NewLink, NewModel, NewTile, Relation,
+    TileMetadata,
 };
 use ostrakon_protocol::document::hear_all;
 use ostrakon_protocol::event::Map;
 use ostrakon_protocol::jose::Ed25519Signer;
-use ostrakon_protocol::{
-    Block, Cid, DocumentRef, Ipld, Refusal, StreamId, Unasked, World, car, json as ipld_json,
-};
+use ostrakon_protocol::{Block, Cid, DocumentRef, Ipld, Refusal, StreamId, Unasked, World, car};
 use serde_json::{Value, json};
 
 use crate::cli::{CreateArgs, Meta, TypeName, UpdateArgs};
@@ -204,7 +203,12 @@ fn signer(path: &Path) -> Result<Ed25519Signer, WriteError> {
 
 /// What `create` is asked for.
 fn wanted(args: &CreateArgs) -> Result<New, WriteError> {
-    let content = args.file.as_deref().map(content).transpose()?;
+    let content = args
+        .file
+        .as_deref()
+        .map(content)
+        .transpose()?
+        .map(NewContent::into_value);
     let cannot = |sentence: &str| WriteError::Cannot(sentence.to_owned());
     let needed = |content: Option<Ipld>, of: &str| {
         content.ok_or_else(|| WriteError::Cannot(format!("Name the file with {of}.")))
@@ -275,8 +279,8 @@ fn wanted(args: &CreateArgs) -> Result<New, WriteError> {
 fn edit(args: &UpdateArgs) -> Result<Edit, WriteError> {
     let content = args.file.as_deref().map(content).transpose()?;
     let change = match content {
-        Some(patch) if args.patch => Change::Patch(patch),
-        Some(content) => Change::Content(content.into()),
+        Some(patch) if args.patch => Change::Patch(patch.into_value()),
+        Some(content) => Change::Content(content),
         None if args.meta.is_empty() && args.controller.is_none() => {
             return Err(WriteError::Cannot(
                 "Name the file with the new content, or say what else is to change.".to_owned(),
@@ -307,7 +311,7 @@ fn edit(args: &UpdateArgs) -> Result<Edit, WriteError> {
 }
 
 /// The JSON in a file; `-` is standard input.
-fn content(path: &Path) -> Result<Ipld, WriteError> {
+fn content(path: &Path) -> Result<NewContent, WriteError> {
     let bytes = match path.to_str() {
         Some("-") => {
             let mut bytes = Vec::new();
@@ -319,7 +323,11 @@ fn content(path: &Path) -> Result<Ipld, WriteError> {
         }
         _ => file::read(path)?,
     };
-    let json: Value = serde_json::from_slice(&bytes)
-        .map_err(|error| format!("{} is not JSON: {error}.", path.display()))?;
-    Ok(ipld_json::from_json(&json).map_err(AuthorError::from)?)
+    let not_json =
+        |error: &dyn std::fmt::Display| format!("{} is not JSON: {error}.", path.display());
+    let json = std::str::from_utf8(&bytes).map_err(|error| not_json(&error))?;
+    match NewContent::parse(json) {
+        Err(AuthorError::NotJson(error)) => Err(not_json(&error).into()),
+        read => Ok(read?),
+    }
 }

@@ -405,6 +405,36 @@ fn an_instance_has_no_metadata_to_change_but_whether_it_is_listed() {
     }
 }
 
+/// An account owns the document; a session key writes it under a capability.
+#[test]
+fn what_a_session_key_writes_for_an_account_is_taken() {
+    let mut account = common::session::Account::new(None);
+    account.change_session(9);
+    let capability = account.capability(None);
+    let signer = Ed25519Signer::from_seed(&[9; 32]).with_capability(capability);
+    let new = New::Tile(tile(Some(json!({ "n": 0 }))));
+    let (kind, init) = new.init(&account.did(), [0; 12]).unwrap();
+    let tip = keep(&mut account.blocks, init, &signer);
+    let stream = StreamId::new(kind, tip);
+    let document = heard(&stream, tip, &account.blocks);
+    let edit = edit(&json!({ "content": r#"{"n":1}"# }));
+    let tip = keep(&mut account.blocks, edit.after(&document).unwrap(), &signer);
+    let document = heard(&stream, tip, &account.blocks);
+    assert!(document.log().iter().all(|entry| entry.delegated));
+    assert_eq!(document.state().content(), Some(&ipld(json!({ "n": 1 }))));
+
+    // Without the capability it would be a stranger's.
+    let (_, init) = new.init(&account.did(), [1; 12]).unwrap();
+    let tip = keep(
+        &mut account.blocks,
+        init,
+        &Ed25519Signer::from_seed(&[9; 32]),
+    );
+    let stream = StreamId::new(kind, tip);
+    let refusal = hear_all(&stream, &[tip], &account.blocks, &WORLD).unwrap_err();
+    assert_eq!(refusal.code(), "wrong-signer");
+}
+
 #[test]
 fn an_event_that_makes_an_id_or_carries_its_own_proof_is_not_signed() {
     let signer = Ed25519Signer::from_seed(&[7; 32]);

@@ -38,6 +38,11 @@ impl NewContent {
         &self.value
     }
 
+    /// The content, without the order of its keys.
+    pub fn into_value(self) -> Ipld {
+        self.value
+    }
+
     /// The order of its keys.
     #[cfg(test)]
     pub(crate) fn order(&self) -> &Order {
