@@ -202,6 +202,9 @@ impl Bench {
             all.replies.extend(outcome.replies);
             all.queries.extend(outcome.queries);
             all.shown += outcome.shown;
+            all.updates.extend(outcome.updates);
+            all.told.extend(outcome.told);
+            all.lost.extend(outcome.lost);
             all.gets.extend(&outcome.gets);
             if outcome.gets.is_empty() {
                 return all;
