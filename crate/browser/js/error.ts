@@ -9,7 +9,8 @@ import type { WireError } from './wire.js'
  * `name-in-use` (another tab runs a node of the same name on another network), `other-version` (another tab runs an
  * incompatible version of this package). Of signing in: `wallet-rejected` and the other `wallet-…` and `passkey-…`, which
  * docs/wallets.md explains, `did-provider-unusable`, `session-no-resources`. Of writing: `no-session` (nobody is signed in),
- * `session-ended`, `invalid-content` and `content-too-large`. All others come from the core, such as `invalid-id`,
+ * `session-ended`, `invalid-content`, `content-too-large` and `interrupted` (the tab that ran the node closed meanwhile: it was
+ * done, or it was not). All others come from the core, such as `invalid-id`,
  * `not-found` or `stale`.
  */
 export class OstrakonError extends Error {

@@ -106,6 +106,19 @@ export class LocalNode {
         const [value, to] = args as Parameters<Methods['encrypt']>
         return 'bytes' in value ? this.#core.encrypt(value.bytes, undefined, to) : this.#core.encrypt(undefined, JSON.stringify(value.json), to)
       }
+      case 'create': {
+        const [session, document] = args as Parameters<Methods['create']>
+        return this.#core.create(session, JSON.stringify(document))
+      }
+      case 'createMany': {
+        const [session, documents] = args as Parameters<Methods['createMany']>
+        return this.#core.createMany(session, JSON.stringify(documents))
+      }
+      case 'update': {
+        const [session, id, change] = args as Parameters<Methods['update']>
+        const text = (part: 'content' | 'patch' | 'metadata') => (part in change ? JSON.stringify((change as Record<string, unknown>)[part]) : undefined)
+        return this.#core.update(session, id, text('content'), text('patch'), text('metadata'), change.base)
+      }
       case 'keyMessage': {
         const [account, site] = args as Parameters<Methods['keyMessage']>
         return this.#core.keyMessage(account, own(site))
@@ -122,6 +135,9 @@ export class LocalNode {
       case 'passkeyDid':
       case 'passkeyCandidates':
       case 'sessionCapability':
+      case 'linkMessage':
+      case 'linkAccount':
+      case 'outbox':
       case 'createJws':
       case 'rotateReaders':
       case 'decrypt':

@@ -3,6 +3,7 @@
 use js_sys::{Error, Reflect};
 use ostrakon_node::NodeError;
 use ostrakon_node::store::StoreError;
+use ostrakon_protocol::author::AuthorError;
 use ostrakon_protocol::jose::jwe::JweError;
 use ostrakon_protocol::refusal::Refusal;
 use wasm_bindgen::JsValue;
@@ -71,6 +72,12 @@ pub fn hint(code: &str) -> Option<&'static str> {
             "The page that held the DID provider is gone: connect the provider again."
         }
         "signer-slow" => "Its user may not have seen the question: try again.",
+        "not-kept" => "Load it first.",
+        "cacao-resources" => {
+            "The session does not extend to this document: name it, or its model, among the resources when the wallet is connected."
+        }
+        "document-exists" => "Load it, and update it.",
+        "sign-timeout" => "Ask again when its user is there.",
         "cacao-expired" => {
             "The session of whoever wrote this was over: they sign in again and write it anew."
         }
@@ -125,6 +132,12 @@ impl From<Refusal> for Failure {
 
 impl From<SessionError> for Failure {
     fn from(error: SessionError) -> Failure {
+        Failure::new(error.code(), error.to_string())
+    }
+}
+
+impl From<AuthorError> for Failure {
+    fn from(error: AuthorError) -> Failure {
         Failure::new(error.code(), error.to_string())
     }
 }

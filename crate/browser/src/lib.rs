@@ -39,6 +39,13 @@
 //!   sessionCapability(session: string): Promise<string | undefined>
 //!   passkeyDid(publicKey: string): Promise<string>
 //!   passkeyCandidates(assertion: Assertion): Promise<string[]>
+//!   /** Writing. Documents, contents, patches and metadata are JSON, as texts. Resolves when it is verified and on disk. */
+//!   create(session: string, document: string): Promise<Document>
+//!   createMany(session: string, documents: string): Promise<Document[]>
+//!   update(session: string, id: string, content?: string, patch?: string, metadata?: string, base?: string): Promise<Document>
+//!   linkMessage(account: string, did: string): Promise<{ message: string, timestamp: number }>
+//!   linkAccount(proof: { account: string, message: string, timestamp: number, signature: string }): Promise<Document>
+//!   outbox(): Promise<OutboxEntry[]>
 //!   createJws(session: string, payload: string, header?: string): Promise<object>
 //!   /** Bytes, or JSON as a text if there are none. */
 //!   encrypt(bytes: Uint8Array | undefined, json: string | undefined, to: string[]): Promise<Jwe>
@@ -92,3 +99,5 @@ pub mod store;
 mod transport;
 #[cfg(target_arch = "wasm32")]
 pub mod websocket;
+#[cfg(target_arch = "wasm32")]
+mod writing;

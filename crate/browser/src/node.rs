@@ -356,7 +356,9 @@ async fn aborted(signal: Option<AbortSignal>) {
     let _ = receive.await;
 }
 
-fn parse<T: FromStr<Err = ostrakon_protocol::id::IdError>>(text: &str) -> Result<T, Failure> {
+pub(crate) fn parse<T: FromStr<Err = ostrakon_protocol::id::IdError>>(
+    text: &str,
+) -> Result<T, Failure> {
     text.parse()
         .map_err(|error: T::Err| Failure::new("invalid-id", error.to_string()))
 }

@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 use js_sys::JSON;
 use ostrakon_node::chains::Key;
 use ostrakon_node::store::Record;
-use ostrakon_node::{NodeEvent, Source, Status, View};
+use ostrakon_node::{NodeEvent, Publication, Source, Status, View, Waiting};
 use ostrakon_protocol::anchor::Proof;
 use ostrakon_protocol::anchor::transaction::transaction_hash;
 use ostrakon_protocol::cacao;
@@ -41,6 +41,21 @@ struct Document<'a> {
     log: Vec<Entry<'a>>,
     refused: Option<Refused>,
     source: &'a str,
+    status: Published,
+}
+
+#[derive(Serialize)]
+struct Published {
+    state: &'static str,
+    peers: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct OutboxEntry {
+    id: String,
+    event: String,
+    reason: &'static str,
+    since: u64,
 }
 
 #[derive(Serialize)]
@@ -183,7 +198,31 @@ pub fn document(
             Source::Disk => "disk",
             Source::Network => "network",
         },
+        status: published(view.publication),
     })
+}
+
+fn published(publication: Publication) -> Published {
+    let (state, peers) = match publication {
+        Publication::Local => ("local", None),
+        Publication::Published => ("published", None),
+        Publication::Seen(peers) => ("seen", Some(peers)),
+        Publication::Anchored => ("anchored", None),
+    };
+    Published { state, peers }
+}
+
+/// What waits to be published, the oldest first.
+pub fn outbox(waiting: &[Waiting]) -> Result<JsValue, Failure> {
+    let mut waiting: Vec<_> = waiting.iter().collect();
+    waiting.sort_by_key(|one| one.since);
+    let entry = |one: &Waiting| OutboxEntry {
+        id: one.stream.to_string(),
+        event: one.tip.to_string(),
+        reason: one.why.code(),
+        since: one.since,
+    };
+    plain(&waiting.into_iter().map(entry).collect::<Vec<_>>())
 }
 
 /// The newest there is in a state, in js-ceramic's form: there ids and bytes are texts.

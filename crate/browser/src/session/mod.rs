@@ -18,6 +18,7 @@ pub(crate) mod crypto;
 mod info;
 pub(crate) mod provider;
 mod seed;
+pub mod signer;
 pub mod vault;
 
 use std::cell::{Ref, RefCell};
@@ -369,15 +370,17 @@ impl Sessions {
         if self.0.waiting.give_up(id) {
             return Ok(());
         }
-        let Some(session) = self.0.all.borrow_mut().remove(id) else {
-            return Ok(());
-        };
-        session.state.replace(State::Revoked);
-        if session.about.kind != SessionKind::External {
-            self.0.vault.remove(id).await?;
+        let session = self.0.all.borrow_mut().remove(id);
+        let external = session.as_ref().is_some_and(|one| one.is_external());
+        if let Some(session) = session {
+            session.state.replace(State::Revoked);
+            self.tell(&session, Change::Revoked);
         }
-        self.tell(&session, Change::Revoked);
-        Ok(())
+        // Also of one that is not known: an earlier try may have failed here.
+        match external {
+            true => Ok(()),
+            false => self.0.vault.remove(id).await,
+        }
     }
 
     /// The DIDs for which pages hold providers now: those that are new get a session, whose name is the DID, and those that

@@ -1,9 +1,14 @@
 //! DID providers (EIP-2844), which live in pages: `js/did-provider.ts` asks them there.
 //!
-//! A provider may answer anything. Its answer has at most [`MAX_ANSWER`] bytes.
+//! A provider may answer anything. Its answer has at most [`MAX_ANSWER`] bytes; a signature is taken if it is of what was
+//! asked, and the event that it makes is verified like a stranger's before it goes anywhere.
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use js_sys::{Function, JsString, Promise, Reflect};
+use ostrakon_node::writing::Signed;
+use ostrakon_protocol::event::Signature;
+use ostrakon_protocol::jose::jws::Jws;
+use ostrakon_protocol::{Block, Cid};
 use serde_json::{Value, json};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -25,6 +30,32 @@ pub struct Provider {
 impl Provider {
     pub fn new(ask: Function) -> Provider {
         Provider { ask }
+    }
+
+    /// The signature of an event's payload.
+    pub async fn sign(&self, did: &str, payload: &Cid) -> Result<Signed, SessionError> {
+        let text = BASE64URL_NOPAD.encode(&payload.to_bytes());
+        let params = json!({ "did": did, "payload": text });
+        let answer = self.jws(did, params).await?;
+        let jws = Jws::from_general(answer.get("jws").unwrap_or(&Value::Null));
+        let jws = jws.map_err(|_| unusable("its answer is no JWS"))?;
+        let [one] = jws.signatures.as_slice() else {
+            return Err(unusable("it gave not one signature"));
+        };
+        let (Some(protected), true) = (&one.protected, *jws.payload == payload.to_bytes()) else {
+            return Err(unusable("it signed something else"));
+        };
+        let capability = match answer.get("capability").and_then(Value::as_str) {
+            Some(text) => Some(block(text).ok_or_else(|| unusable("its capability is no block"))?),
+            None => None,
+        };
+        Ok(Signed {
+            envelope: Signature {
+                protected: protected.clone(),
+                signature: one.signature.clone(),
+            },
+            capability,
+        })
     }
 
     /// `did_createJWS`
@@ -67,6 +98,10 @@ impl Provider {
         text.map(String::from)
             .ok_or_else(|| unusable("its answer is too long"))
     }
+}
+
+fn block(text: &str) -> Option<Block> {
+    Block::dag_cbor(BASE64URL_NOPAD.decode(text.as_bytes()).ok()?).ok()
 }
 
 fn unusable(what: &str) -> SessionError {

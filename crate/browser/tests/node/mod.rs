@@ -143,7 +143,7 @@ async fn a_document_has_exactly_the_shape_of_the_types() {
     let keys = Object::keys(document.unchecked_ref()).join(",");
     assert_eq!(
         keys,
-        "id,url,tip,commitId,type,content,metadata,state,log,refused,source"
+        "id,url,tip,commitId,type,content,metadata,state,log,refused,source,status"
     );
     assert_eq!(get(&document, "refused"), JsValue::UNDEFINED);
     assert_eq!(text(&document, "id"), tile.id());

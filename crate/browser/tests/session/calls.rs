@@ -16,43 +16,43 @@ use wasm_bindgen_test::wasm_bindgen_test;
 
 use super::{fresh, text};
 
-async fn start(name: &str, ask: Function) -> OstrakonNode {
+pub async fn start(name: &str, ask: Function) -> OstrakonNode {
     let options = JSON::parse(&format!(r#"{{ "name": "{name}" }}"#)).unwrap();
     let nobody = Function::default();
     let node = OstrakonNode::start(options, nobody.clone(), nobody, ask).await;
     node.unwrap_or_else(|error| panic!("{error:?}"))
 }
 
-async fn node() -> OstrakonNode {
+pub async fn node() -> OstrakonNode {
     start(&fresh(), Function::default()).await
 }
 
-async fn value(call: Promise) -> JsValue {
+pub async fn value(call: Promise) -> JsValue {
     JsFuture::from(call).await.unwrap()
 }
 
-async fn code(call: Promise) -> String {
+pub async fn code(call: Promise) -> String {
     text(&JsFuture::from(call).await.unwrap_err(), "code")
 }
 
-fn json(value: &JsValue) -> Value {
+pub fn json(value: &JsValue) -> Value {
     serde_json::from_str(&String::from(JSON::stringify(value).unwrap())).unwrap()
 }
 
 /// A Solana account.
-struct Wallet(SigningKey);
+pub struct Wallet(SigningKey);
 
 impl Wallet {
-    fn new(seed: u8) -> Wallet {
+    pub fn new(seed: u8) -> Wallet {
         Wallet(SigningKey::from_bytes(&[seed; 32]))
     }
 
-    fn account(&self) -> String {
+    pub fn account(&self) -> String {
         let address = Base::Base58Btc.encode(self.0.verifying_key().to_bytes());
         format!("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp:{address}")
     }
 
-    fn request(&self) -> JsValue {
+    pub fn request(&self) -> JsValue {
         let expires = js_sys::Date::now() + 3_600_000.0;
         let account = self.account();
         let request = format!(
@@ -62,7 +62,7 @@ impl Wallet {
         JSON::parse(&request).unwrap()
     }
 
-    fn sign(&self, message: &str) -> String {
+    pub fn sign(&self, message: &str) -> String {
         Base::Base58Btc.encode(self.0.sign(message.as_bytes()).to_bytes())
     }
 
@@ -72,8 +72,12 @@ impl Wallet {
         JSON::parse(&proof).unwrap()
     }
 
-    async fn connect(&self, node: &OstrakonNode) -> JsValue {
-        let begun = value(node.begin_session(self.request())).await;
+    pub async fn connect(&self, node: &OstrakonNode) -> JsValue {
+        self.begin(node, self.request()).await
+    }
+
+    pub async fn begin(&self, node: &OstrakonNode, request: JsValue) -> JsValue {
+        let begun = value(node.begin_session(request)).await;
         let proof = self.proof(&text(&begun, "message"));
         value(node.complete_session(text(&begun, "session"), proof)).await
     }
@@ -254,7 +258,7 @@ async fn what_is_encrypted_to_a_session_comes_back_as_what_it_was() {
     let to = || vec![key.to_owned()];
     let decrypt = async |jwe: &JsValue| {
         let text = String::from(JSON::stringify(jwe).unwrap());
-        value(node.decrypt(id.to_owned(), text)).await
+        value(node.decrypt(id.to_owned(), text, None)).await
     };
     let secret = r#"{"a":[1,null,"ä"]}"#;
     let jwe = value(node.encrypt(None, Some(secret.into()), to())).await;
@@ -271,7 +275,7 @@ async fn what_is_encrypted_to_a_session_comes_back_as_what_it_was() {
     let stranger = stranger["session"].as_str().unwrap().to_owned();
     let jwe = String::from(JSON::stringify(&jwe).unwrap());
     assert_eq!(
-        code(node.decrypt(stranger, jwe)).await,
+        code(node.decrypt(stranger, jwe, None)).await,
         "jwe-not-for-this-key"
     );
     let nobody = vec!["did:pkh:eip155:1:0xde30da39c46104798bb5aa3fe8b9e0e1f348163f".to_owned()];

@@ -1,6 +1,7 @@
 //! What is kept of a session, what opens it again, and what ends it.
 
 mod calls;
+mod writing;
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -4,6 +4,7 @@ use ipld_core::ipld::Ipld;
 
 use super::{AuthorError, Change, Edit, NewContent, Unsigned, content, patch_list};
 use crate::event::Map;
+use crate::model::{AccountRelation, Model, js};
 use crate::{Document, StreamId, StreamType};
 
 /// A new instance of a model.
@@ -26,6 +27,30 @@ pub enum Relation {
     Single,
     /// One for each value of some fields (`set`): their texts, in the order in which the model names the fields.
     Set(Vec<String>),
+}
+
+impl Relation {
+    /// What a model asks of its instances, of one with this content. One that starts empty gets it by a change.
+    ///
+    /// # Errors
+    /// [`AuthorError::NotAModel`], and those of its definition.
+    pub fn of(model: &Document, content: Ipld) -> Result<Self, AuthorError> {
+        if model.stream().stream_type() != StreamType::MODEL {
+            return Err(AuthorError::NotAModel);
+        }
+        let model = Model::read(model.state().content())?;
+        Ok(match model.account_relation() {
+            AccountRelation::List | AccountRelation::None => Self::List(content),
+            AccountRelation::Single => Self::Single,
+            AccountRelation::Set { fields } => Self::Set(match &content {
+                Ipld::Map(map) => {
+                    let texts = fields.iter().map(|name| js::text_or_nothing(map.get(name)));
+                    texts.collect()
+                }
+                _ => vec![String::new(); fields.len()],
+            }),
+        })
+    }
 }
 
 impl NewInstance {
