@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { Cacao, CacaoBlock } from '@didtools/cacao'
+import { WebauthnAuth } from '@didtools/key-webauthn'
 import { EthereumNodeAuth, getEIP191Verifier } from '@didtools/pkh-ethereum'
 import { SolanaNodeAuth, getSolanaVerifier } from '@didtools/pkh-solana'
 import { Model } from '@ceramicnetwork/stream-model'
@@ -12,12 +13,12 @@ import { AccountId } from 'caip'
 import { Ceramic } from './support/ceramic.mjs'
 import { somebody } from './support/dids.mjs'
 import { Ostrakon, base64, bytes, fresh, now } from './support/ostrakon.mjs'
-import { ethereum, solana } from './support/wallets.mjs'
+import { ethereum, passkey, solana } from './support/wallets.mjs'
 
 const ostrakon = new Ostrakon()
 after(() => ostrakon.close())
 
-const verifiers = { ...getEIP191Verifier(), ...getSolanaVerifier() }
+const verifiers = { ...getEIP191Verifier(), ...getSolanaVerifier(), ...WebauthnAuth.getVerifier() }
 const day = 24 * 60 * 60 * 1000
 const at = ({ id, tip, car }) => ({ id, tip, car, now: now() })
 
@@ -83,6 +84,35 @@ for (const [name, wallet] of [['Ethereum', ethereum], ['Solana', solana]]) {
     assert.equal(made.cid, (await CacaoBlock.fromCacao(cacao)).cid.toString())
   })
 }
+
+test('Passkey: what it signs for Ostrakon js verifies and loads, and what it signs for js Ostrakon does, to the same capability', async () => {
+  const mine = passkey('example.org')
+  const session = await somebody()
+  const navigator = Object.getOwnPropertyDescriptor(globalThis, 'navigator')
+  Object.defineProperty(globalThis, 'navigator', { value: { credentials: mine.credentials }, configurable: true })
+  globalThis.location = { hostname: 'example.org' }
+  const auth = await WebauthnAuth.getAuthMethod({ did: mine.did })
+  const cacao = await auth({ uri: session.did.id, resources: ['ceramic://*'], nonce: 'abcdefgh12345678' }).finally(() => {
+    if (navigator) Object.defineProperty(globalThis, 'navigator', navigator)
+    else delete globalThis.navigator
+    delete globalThis.location
+  })
+  await Cacao.verify(cacao, { verifiers })
+  const { aud: uri, domain, nonce, iat, nbf, exp, resources } = cacao.p
+  const request = { account: mine.did, domain, uri, resources, nonce, issuedAt: Date.parse(iat), notBefore: Date.parse(nbf), expiresAt: Date.parse(exp) }
+  const answer = mine.sign(bytes(await ostrakon.ask('ask', request)))
+  const made = await ostrakon.ask('delegate', { ...request, ...Object.fromEntries(Object.entries(answer).map(([name, part]) => [name, base64(part)])) })
+  assert.deepEqual(bytes(made.block), new Uint8Array(dagCbor.encode(cacao)))
+  assert.equal(made.issuer, mine.did)
+  const written = await ostrakon.ask('create', { seed: session.seed, capability: made.block, controller: mine.did, type: 'tile', unique: base64(fresh(12)), content: { a: 1 } })
+  assert.deepEqual((await new Ceramic().take(written.id, written.car)).content, { a: 1 })
+  const did = session.did.withCapability(cacao)
+  await did.authenticate()
+  const ceramic = new Ceramic(did)
+  const document = await TileDocument.create(ceramic, { b: 2 }, { controllers: [mine.did] })
+  const state = await ostrakon.ask('load', { id: document.id.toString(), tip: document.tip.toString(), car: ceramic.archive(document), now: now() })
+  assert.deepEqual(state.content, { b: 2 })
+})
 
 test('a capability for one model writes its instances and nothing else, for both', async () => {
   const author = await somebody()

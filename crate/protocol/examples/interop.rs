@@ -11,7 +11,9 @@ use ostrakon_protocol::author::{
     Change, Edit, New, NewContent, NewInstance, NewLink, NewModel, NewTile, Relation, TileMetadata,
     Unsigned,
 };
-use ostrakon_protocol::cacao::{Answer, Asked, Capability, Moment, Proof, SessionRequest};
+use ostrakon_protocol::cacao::{
+    Answer, Ask, Asked, Capability, Kind, Moment, Proof, SessionRequest,
+};
 use ostrakon_protocol::document::{hear_all, load_commit};
 use ostrakon_protocol::jose::jwe::{AgreementKey, DecryptionKey, Jwe, Legible, Random, Readers};
 use ostrakon_protocol::jose::jws::Jws;
@@ -50,7 +52,7 @@ fn answer(request: &Request) -> Refused {
         "encrypt" => encrypt(request),
         "decrypt" => decrypt(request),
         "rotate" => rotate(request),
-        "ask" => Ok(text(ask(request)?.message())),
+        "ask" => asked(request),
         "delegate" => delegate(request),
         "create" => create(request),
         "update" => update(request),
@@ -130,10 +132,6 @@ impl Request {
             .map(|block| (*block.cid(), block))
             .collect())
     }
-}
-
-fn text(bytes: &[u8]) -> Value {
-    String::from_utf8_lossy(bytes).into()
 }
 
 fn sign(request: &Request) -> Refused {
@@ -239,9 +237,21 @@ fn rotate(request: &Request) -> Refused {
     Ok(json!({ "content": readers.to_content(), "did": readers.did() }))
 }
 
-fn ask(request: &Request) -> Refused<ostrakon_protocol::cacao::Ask> {
+/// A text to be signed, or the challenge of a passkey.
+fn asked(request: &Request) -> Refused {
+    let ask = ask(request)?;
+    Ok(match ask.kind() {
+        Kind::Webauthn => BASE64.encode(ask.message()).into(),
+        _ => String::from_utf8_lossy(ask.message()).into(),
+    })
+}
+
+fn ask(request: &Request) -> Refused<Ask> {
     let asked = SessionRequest {
-        account: Asked::Account(request.text("account")?.to_owned()),
+        account: match request.text("account")? {
+            passkey if passkey.starts_with("did:key:") => Asked::Passkey(Some(passkey.to_owned())),
+            account => Asked::Account(account.to_owned()),
+        },
         domain: request.text("domain")?.to_owned(),
         uri: request.text("uri")?.to_owned(),
         statement: request
@@ -254,23 +264,38 @@ fn ask(request: &Request) -> Refused<ostrakon_protocol::cacao::Ask> {
             Some(_) => Some(Moment::Unix(request.number("expiresAt")?)),
             None => None,
         },
-        not_before: None,
+        not_before: match request.get("notBefore") {
+            Some(_) => Some(Moment::Unix(request.number("notBefore")?)),
+            None => None,
+        },
         nonce: request.text("nonce")?.to_owned(),
         request_id: None,
     };
     asked.ask().map_err(|error| error.code().to_owned())
 }
 
-/// The capability for the same request, once an account signed what `ask` gave: hexadecimal digits, or base64 by Solana.
+/// The capability for the same request, once an account signed what `ask` gave: hexadecimal digits, or base64 by Solana, or
+/// by a passkey with what its authenticator and the browser say beside.
 fn delegate(request: &Request) -> Refused {
     let ask = ask(request)?;
     let signature = request.text("signature")?;
     let bytes = BASE64.decode(signature.as_bytes()).unwrap_or_default();
-    let proof = Proof {
-        answer: match signature.starts_with("0x") {
-            true => Answer::Ethereum(signature),
-            false => Answer::Solana(&bytes),
+    let (authenticator, client) = match ask.kind() {
+        Kind::Webauthn => (request.bytes("authenticator")?, request.bytes("client")?),
+        _ => Default::default(),
+    };
+    let answer = match ask.kind() {
+        Kind::Webauthn => Answer::Passkey {
+            did: None,
+            signature: &bytes,
+            authenticator: &authenticator,
+            client: &client,
         },
+        Kind::Solana => Answer::Solana(&bytes),
+        _ => Answer::Ethereum(signature),
+    };
+    let proof = Proof {
+        answer,
         accounts: &[],
     };
     let made = Capability::assemble(&ask, &proof, request.number("issuedAt")?);

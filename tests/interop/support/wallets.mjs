@@ -1,5 +1,7 @@
-// Wallets with keys of their own, as a page meets them: EIP-1193 for Ethereum, `signMessage` for Solana.
+// Wallets with keys of their own, as a page meets them: EIP-1193 for Ethereum, `signMessage` for Solana; and a passkey.
+import { createHash } from 'node:crypto'
 import { ed25519 } from '@noble/curves/ed25519'
+import { p256 } from '@noble/curves/p256'
 import { secp256k1 } from '@noble/curves/secp256k1'
 import { keccak_256 } from '@noble/hashes/sha3'
 import { base58btc } from 'multiformats/bases/base58'
@@ -42,4 +44,26 @@ export function solana() {
     // One library wants the bytes, the other an object around them.
     signMessage: async (message) => Object.assign(sign(message), { signature: sign(message) }),
   }
+}
+
+/** An authenticator with one passkey of `host`, whose user always agrees. */
+export function passkey(host) {
+  const secret = p256.utils.randomPrivateKey()
+  const hash = (bytes) => createHash('sha256').update(bytes).digest()
+  const did = `did:key:z${base58btc.baseEncode(Buffer.concat([Buffer.of(0x80, 0x24), p256.getPublicKey(secret, true)]))}`
+  const sign = (challenge) => {
+    const client = Buffer.from(JSON.stringify({ type: 'webauthn.get', challenge: Buffer.from(challenge).toString('base64url'), origin: `https://${host}`, crossOrigin: false }))
+    const authenticator = Buffer.concat([hash(host), Buffer.of(5, 0, 0, 0, 1)])
+    const signature = p256.sign(hash(Buffer.concat([authenticator, hash(client)])), secret).toDERRawBytes()
+    return { signature, authenticator, client }
+  }
+  /** `navigator.credentials`. */
+  const credentials = {
+    async get({ publicKey }) {
+      const { signature, authenticator, client } = sign(publicKey.challenge)
+      const plain = (bytes) => new Uint8Array(bytes)
+      return { response: { signature: plain(signature), authenticatorData: plain(authenticator), clientDataJSON: plain(client) } }
+    },
+  }
+  return { did, sign, credentials }
 }
