@@ -10,6 +10,7 @@
 //! [`MAX_OUTBOX`](crate::documents::MAX_OUTBOX) documents that wait to be published.
 
 mod signer;
+mod three_id;
 mod turns;
 
 use std::collections::HashMap;
@@ -31,6 +32,7 @@ use crate::error::NodeError;
 use crate::node::{Call, Node};
 
 pub use signer::{LocalSigner, SignError, Signed, Signer};
+pub use three_id::{ThreeId, ThreeIdError};
 pub use turns::MAX_TURNS;
 pub(crate) use turns::Turns;
 

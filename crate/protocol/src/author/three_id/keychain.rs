@@ -68,6 +68,13 @@ impl Keyring {
         self.sets().map(KeySet::decryption_key).collect()
     }
 
+    /// Undoes [`Keychain::rotate`] if the keychain could not be written.
+    pub fn take_back(&mut self) {
+        if let Some((_, keys)) = self.past.pop() {
+            self.latest = keys;
+        }
+    }
+
     fn sets(&self) -> impl Iterator<Item = &KeySet> {
         let past = self.past.iter().rev().map(|(_, keys)| keys);
         std::iter::once(&self.latest).chain(past)

@@ -92,20 +92,22 @@ impl KeySet {
         ))
     }
 
-    /// A new 3ID: its tile, and the blocks in CAR order, the event last. `unique` must be random.
-    ///
-    /// Its DID is `did:3:` and the id of the tile.
-    pub fn create(&self, unique: [u8; 12]) -> Result<(StreamId, Vec<Block>), ThreeIdWriteError> {
+    /// The tile of a new 3ID. [`KeySet::management`] is its controller, and its DID is `did:3:` and the tile's id.
+    pub fn document(&self) -> New {
         let content = Map::from([("publicKeys".to_owned(), self.public_keys())]);
-        let tile = New::Tile(NewTile {
+        New::Tile(NewTile {
             content: Some(Ipld::Map(content)),
             metadata: TileMetadata {
                 family: Some(THREE_ID_FAMILY.to_owned()),
                 ..TileMetadata::default()
             },
             deterministic: false,
-        });
-        let (kind, init) = tile.init(self.management(), unique)?;
+        })
+    }
+
+    /// [`KeySet::document`], signed: its id, and the blocks in CAR order, the event last. `unique` must be random.
+    pub fn create(&self, unique: [u8; 12]) -> Result<(StreamId, Vec<Block>), ThreeIdWriteError> {
+        let (kind, init) = self.document().init(self.management(), unique)?;
         let signature = self.manage(init.payload().cid());
         let blocks = init.signed_by(signature)?;
         let init = blocks.last().ok_or(ThreeIdWriteError::NotAThreeId)?;
@@ -143,8 +145,8 @@ impl KeySet {
         Ok(event.signed_by(signature)?)
     }
 
-    /// A signature by the key that controls the tile.
-    fn manage(&self, payload: &Cid) -> Signature {
+    /// A signature, over the payload of an event, by the key that controls the tile.
+    pub fn manage(&self, payload: &Cid) -> Signature {
         let did = self.management();
         let text = did.strip_prefix("did:key:").unwrap_or_default();
         sign(&self.management, &format!("{did}#{text}"), payload)
