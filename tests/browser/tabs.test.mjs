@@ -63,6 +63,32 @@ for (const [how, leave] of [
     }))
 }
 
+test('when the owner closes, a write that nobody can tell was done fails, and one that it never had is done', () =>
+  withTabs(2, async ([first, second]) => {
+    await second.evaluate(async () => {
+      const text = (value) => btoa(JSON.stringify(value)).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
+      const did = 'did:key:z6MkvDqGT54cXesYGvABpF1UapVNwjCqRcafi4Px6Thv5T3Z'
+      globalThis.asked = 0
+      // A provider that says who it is, and then leaves its user thinking.
+      const provider = {
+        async send({ id, method, params }) {
+          if (method !== 'did_authenticate') return ++asked && new Promise(() => {})
+          const payload = text({ did, nonce: params.nonce, aud: params.aud, paths: [], exp: Math.floor(Date.now() / 1000) + 600 })
+          return { jsonrpc: '2.0', id, result: { payload, signatures: [{ protected: text({ alg: 'EdDSA', kid: `${did}#z` }), signature: 'AA' }] } }
+        },
+      }
+      const session = await node.useDid(provider)
+      globalThis.pending = failure(node.create('tile', { content: { n: 1 } }, { session }))
+    })
+    await second.waitForFunction(() => asked === 1)
+    await first.close()
+    assert.equal((await second.evaluate(() => pending)).code, 'interrupted')
+    assert.deepEqual(await second.evaluate(() => node.documents.list()), [])
+    // The provider is known to the new owner without another word of the page's.
+    await second.evaluate(async () => void node.create('tile', { content: { n: 2 } }, { session: node.session }))
+    await second.waitForFunction(() => asked === 2)
+  }))
+
 test('when the owner crashes, calls under way fail in every tab and iterations go on', () =>
   withTabs(2, async ([first, second]) => {
     await second.evaluate(async ([id, unknown]) => {

@@ -3,16 +3,20 @@
 // Every tab's worker queues for the Web Lock `ostrakon/<name>`. Who holds it owns the node; the others relay the calls of
 // their pages to it over a BroadcastChannel. When the owner ends, in whatever way, the browser hands the lock to the next
 // worker in the queue: it starts the node from disk and says so, and everyone sends it what is still unanswered. That is
-// sound because every call may be made twice. Only when an owner ends by a crash, which its last words tell, do calls
-// under way fail, so that a call that crashes the node is not carried from tab to tab.
+// sound because these calls may be made twice; those that may not (ONCE) fail if an owner had them already, for nobody can
+// tell whether it did them. Only when an owner ends by a crash, which its last words tell, do all calls under way fail, so
+// that a call that crashes the node is not carried from tab to tab.
 //
 // Each worker also holds a lock of its own for as long as it lives. Its page waits for that lock to learn of its death; so
 // does the owner, to end what the dead worker had asked for; and so do the others for the owner's, to ask who is next.
 
-import { OstrakonError } from './error.js'
-import type { Ask, FromWorker, Ready, Reply, Request, StartOptions, ToWorker, WireError, WireEvent } from './wire.js'
+import { OstrakonError, toWire } from './error.js'
+import type { Ask, FromWorker, Method, Ready, Reply, Request, StartOptions, ToWorker, WireError, WireEvent } from './wire.js'
 import { WIRE_VERSION } from './wire.js'
 import { LocalNode } from './worker-node.js'
+
+/** Calls that write something else, or nothing, when they are made again. */
+const ONCE: readonly Method[] = ['completeSession', 'create', 'createMany', 'update', 'linkAccount']
 
 /** On the channel. `to` and `from` are ids of workers; a message without `to` is for all. */
 type Message =
@@ -29,6 +33,8 @@ export class Share {
   readonly #channel: BroadcastChannel
   /** Calls of this tab's page that are not answered yet. */
   readonly #open = new Map<number, Request>()
+  /** Those of them that an owner was given. */
+  readonly #given = new Set<number>()
   /** Workers whose end this owner waits for. */
   readonly #watched = new Set<string>()
   #local: LocalNode | undefined
@@ -64,7 +70,7 @@ export class Share {
   /** A message of this tab's page. */
   receive(message: ToWorker): void {
     if ('method' in message) this.#open.set(message.id, message)
-    else if ('cancel' in message) this.#open.delete(message.id)
+    else if ('cancel' in message) this.#close(message.id)
     else if ('wallet' in message) this.#wallet = message.wallet
     else if ('signers' in message) this.#signers = message.signers
     this.#forward(message)
@@ -167,11 +173,16 @@ export class Share {
   #resend(): void {
     if (this.#wallet !== null) this.#forward({ wallet: this.#wallet })
     if (this.#signers.length > 0) this.#forward({ signers: this.#signers })
-    for (const request of this.#open.values()) this.#forward(request)
+    for (const request of [...this.#open.values()]) {
+      const { id, method } = request
+      if (this.#given.has(id) && ONCE.includes(method)) this.#answer({ id, error: toWire(interrupted(method)) })
+      else this.#forward(request)
+    }
   }
 
   #forward(message: ToWorker): void {
     if (!this.#owner) return
+    if ('method' in message) this.#given.add(message.id)
     if (this.#owner === this.#id) this.#local?.receive(this.#id, message)
     else this.#say({ from: this.#id, to: this.#owner, call: message })
   }
@@ -179,8 +190,13 @@ export class Share {
   #answer(reply: Reply | Ask): void {
     if ('ask' in reply) return this.toPage(reply)
     if (!this.#open.has(reply.id)) return
-    if (!('data' in reply)) this.#open.delete(reply.id)
+    if (!('data' in reply)) this.#close(reply.id)
     this.toPage(reply)
+  }
+
+  #close(id: number): void {
+    this.#open.delete(id)
+    this.#given.delete(id)
   }
 
   #announce(ready: Ready): void {
@@ -211,6 +227,11 @@ export class Share {
     this.#channel.postMessage(message)
   }
 }
+
+const interrupted = (method: string) =>
+  new OstrakonError('interrupted', `the tab that ran the node closed during ${method}: it was done, or it was not`, {
+    hint: 'Look at the documents, the sessions or the outbox before you do it again.',
+  })
 
 /** Resolves once this worker holds the lock, which it does until it ends. */
 function holdLock(name: string): Promise<void> {
