@@ -13,7 +13,7 @@ declare module 'ostrakon-core' {
     load(ref: string, timeoutMs: number, atTime: number | undefined, signal?: AbortSignal): Promise<object>
     follow(ref: string, onState: (document: object) => void, onEnd?: (error?: Error) => void): Following
     documents(): Promise<object[]>
-    forget(id: string): Promise<void>
+    forget(id: string, discard?: boolean): Promise<void>
     importCar(bytes: Uint8Array): Promise<string[]>
     exportCar(id: string): Promise<Uint8Array>
     status(): Promise<import('./types.js').Status>

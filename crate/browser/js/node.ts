@@ -45,7 +45,7 @@ export class NodeHandle implements T.Node {
     const call = this.#client.call.bind(this.#client)
     this.documents = {
       list: (options) => call('documents', [], options) as Promise<T.DocumentSummary[]>,
-      forget: (id, options) => call('forget', [String(id)], options),
+      forget: (id, { discard = false, ...options } = {}) => call('forget', [String(id), discard], options),
     }
     this.outbox = { list: (options) => call('outbox', [], options) }
     this.chains = { useWallet: (provider) => this.#useWallet(provider) }
@@ -161,8 +161,8 @@ export class NodeHandle implements T.Node {
 
   #hear(event: WireEvent): void {
     if (event.event === 'status') this.#ready = { ...this.#ready, status: event.data }
-    if (event.event === 'session') return this.#sessions.hear(event.data)
-    if (event.event === 'status' || event.event === 'peer' || event.event === 'document') this.#emit(event.event, event.data)
+    if (event.event === 'session') this.#sessions.hear(event.data)
+    else if (event.event !== 'alive' && event.event !== 'owner' && event.event !== 'crashed') this.#emit(event.event, event.data)
   }
 
   #emit<Type extends keyof T.NodeEvents>(type: Type, event: T.NodeEvents[Type]): void {

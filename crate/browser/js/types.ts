@@ -160,7 +160,7 @@ export interface OutboxEntry {
   /** StreamID. */
   id: string
   /** CID of the newest event written here. */
-  tip: string
+  event: string
   /** Why it waits: `no-peers` (nobody listens, or its turn has not come) or `not-acknowledged` (sent, and nobody has taken it yet). */
   reason: string
   /** Unix milliseconds. */
@@ -193,8 +193,11 @@ export interface Node extends AsyncDisposable {
   readonly documents: {
     /** What is kept on disk; what is kept only because others rest on it, such as their model, is not listed. */
     list(options?: CallOptions): Promise<DocumentSummary[]>
-    /** Stops following a document and deletes it from disk, as soon as no other that is kept rests on it. */
-    forget(id: string, options?: CallOptions): Promise<void>
+    /**
+     * Stops following a document and deletes it from disk, as soon as no other that is kept rests on it. One with changes
+     * that nobody else has is kept, and the call fails with `unpublished`, unless `discard` says that they may be lost.
+     */
+    forget(id: string, options?: CallOptions & { discard?: boolean }): Promise<void>
   }
   /**
    * Signs the user in with the wallet they have: one signature, and this browser may write what `resources` name until the
@@ -260,6 +263,13 @@ export interface NodeEvents {
   status: Status
   /** A kept document has a new tip. */
   document: { id: string; tip: string }
+  /** What was written here got further. */
+  outbox: { id: string; tip: string; status: PublicationStatus }
+  /**
+   * An event that was written here, and had been the tip, lost to another branch that came later: its change is no part of
+   * the document any more. Look at it, and write it again if it is still wanted.
+   */
+  lost: { id: string; event: string; tip: string }
   /** A session of this origin, whichever tab opened it, has changed. */
   session: SessionEvent
 }
@@ -309,7 +319,7 @@ export interface Document extends AsyncIterable<Document> {
   /** Why what was heard last of the document was not taken, or not to its end. None of it is in this state. */
   readonly refused?: Refusal
   readonly source: 'disk' | 'network'
-  /** How far the newest event has come from here. */
+  /** How far the newest event has come; who follows the document is told of each step. */
   readonly status: PublicationStatus
   /** Writes what the whole content is to be from now on; only the difference is signed and sent. Resolves as `create` does. */
   update(content: unknown, options?: UpdateOptions): Promise<Document>

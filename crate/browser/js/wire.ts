@@ -35,7 +35,7 @@ export interface Methods {
   load(ref: string, timeoutMs: number, atTime: number | undefined): object
   follow(id: string): void
   documents(): object[]
-  forget(id: string): void
+  forget(id: string, discard: boolean): void
   importCar(bytes: Uint8Array | ArrayBuffer | Blob): string[]
   exportCar(id: string): Uint8Array
   beginSession(request: SessionRequest): BegunSession

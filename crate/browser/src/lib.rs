@@ -20,7 +20,7 @@
 //!    *  failed, with nothing if the node stopped or the document was forgotten; not after `stop()`. */
 //!   follow(ref: string, onState: (document: Document) => void, onEnd?: (error?: Error) => void): Following
 //!   documents(): Promise<DocumentSummary[]>
-//!   forget(id: string): Promise<void>
+//!   forget(id: string, discard?: boolean): Promise<void>
 //!   importCar(bytes: Uint8Array): Promise<string[]>
 //!   exportCar(id: string): Promise<Uint8Array>
 //!   status(): Promise<Status>
@@ -65,6 +65,8 @@
 //!   | { event: 'peer', data: { id: string, connected: boolean, address: string } }
 //!   | { event: 'status', data: Status }
 //!   | { event: 'document', data: { id: string, tip: string } }
+//!   | { event: 'outbox', data: { id: string, tip: string, status: { state: string, peers?: number } } }
+//!   | { event: 'lost', data: { id: string, event: string, tip: string } }
 //!   | { event: 'session', data: SessionInfo & { change: 'opened' | 'expiring' | 'expired' | 'revoked' } }
 //! ```
 //!

@@ -151,11 +151,14 @@ impl OstrakonNode {
         )
     }
 
-    /// Removes a document.
-    pub fn forget(&self, id: &str) -> Promise {
+    /// Removes a document. With `discard` also one with changes that nobody else has.
+    pub fn forget(&self, id: &str, discard: Option<bool>) -> Promise {
         let (node, id) = (self.node.clone(), parse::<StreamId>(id));
         self.call(None, async move {
-            node.forget(&id?).await?;
+            match discard {
+                Some(true) => node.discard(&id?).await?,
+                _ => node.forget(&id?).await?,
+            }
             Ok(JsValue::UNDEFINED)
         })
     }

@@ -47,6 +47,7 @@ struct Document<'a> {
 #[derive(Serialize)]
 struct Published {
     state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     peers: Option<u32>,
 }
 
@@ -141,6 +142,16 @@ enum Event<'a> {
     Status(NodeStatus<'a>),
     Document {
         id: String,
+        tip: String,
+    },
+    Outbox {
+        id: String,
+        tip: String,
+        status: Published,
+    },
+    Lost {
+        id: String,
+        event: String,
         tip: String,
     },
 }
@@ -368,6 +379,20 @@ pub fn event(event: &NodeEvent) -> Option<Result<JsValue, Failure>> {
         NodeEvent::Status(status) => Event::Status(node_status(status)),
         NodeEvent::Document { stream, tip } => Event::Document {
             id: stream.to_string(),
+            tip: tip.to_string(),
+        },
+        NodeEvent::Publication {
+            stream,
+            tip,
+            publication,
+        } => Event::Outbox {
+            id: stream.to_string(),
+            tip: tip.to_string(),
+            status: published(*publication),
+        },
+        NodeEvent::WriteLost { stream, event, tip } => Event::Lost {
+            id: stream.to_string(),
+            event: event.to_string(),
             tip: tip.to_string(),
         },
         _ => return None,

@@ -213,7 +213,7 @@ async fn refusals_have_codes() {
         code(node.load("nonsense", 1_000.0, None, None)).await,
         "invalid-id"
     );
-    assert_eq!(code(node.forget("nonsense")).await, "invalid-id");
+    assert_eq!(code(node.forget("nonsense", None)).await, "invalid-id");
     assert_eq!(code(node.export_car("nonsense")).await, "invalid-id");
     assert_eq!(
         code(node.load(&unknown.id(), 100.0, None, None)).await,
@@ -247,7 +247,7 @@ async fn what_was_kept_is_there_after_a_restart_and_what_was_forgotten_is_not() 
     for tile in [&kept, &forgotten] {
         value(first.import_car(tile.archive(2))).await;
     }
-    value(first.forget(&forgotten.id())).await;
+    value(first.forget(&forgotten.id(), None)).await;
     value(first.stop()).await;
 
     let second = node(&name).await;
