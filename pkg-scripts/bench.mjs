@@ -65,6 +65,24 @@ async function store({ browser, server }) {
   ]
 }
 
+/** From call to durable on disk: many documents in one call, and one document again and again. */
+async function writing({ browser, server }) {
+  const page = await browser.newPage()
+  await page.goto(`${server.url}/bench/core.html`)
+  await page.waitForFunction(() => globalThis.bench)
+  const rates = { create: [], update: [] }
+  for (let round = -1; round < ROUNDS; round += 1) { // the first warms the engine up
+    const { create, update } = await page.evaluate(() => globalThis.bench.writing(1_000, 100))
+    if (round < 0) continue
+    rates.create.push(1_000_000 / create)
+    rates.update.push(100_000 / update)
+  }
+  return [
+    { name: '1,000 tiles created in one call, signed, verified and on disk', value: median(rates.create), unit: 'documents/s' },
+    { name: 'updates of one tile, each answered before the next', value: median(rates.update), unit: 'updates/s' },
+  ]
+}
+
 /** The same documents, verified by js-ceramic and by Ostrakon in one page, and by Ostrakon's native code. */
 async function verification({ browser, server }) {
   const example = ['run', '--quiet', '--release', '-p', 'ostrakon-protocol', '--example', 'chain_speed', '--']
@@ -136,7 +154,7 @@ async function sideBySide(browser, page) {
   return measured
 }
 
-const PARTS = { size, 'start-up': startUp, store, verification }
+const PARTS = { size, 'start-up': startUp, store, writing, verification }
 
 await main(async () => {
   const wanted = process.argv.slice(2)
@@ -183,7 +201,7 @@ function benchPages() {
       globalThis.measured = { node: started, document: performance.now(), source: document.source }
     `),
     '/bench/core.html': page(`
-      import init, { benchDecrypt, benchDocuments, benchEncrypt, benchInstances, benchRecover, benchStore, benchVerify } from '/target/bench/ostrakon.js'
+      import init, { benchDecrypt, benchDocuments, benchEncrypt, benchInstances, benchRecover, benchStore, benchVerify, benchWriting } from '/target/bench/ostrakon.js'
       await init({ module_or_path: '/target/bench/ostrakon_bg.wasm' })
 
       const done = (request) => new Promise((resolve, reject) => {
@@ -195,6 +213,7 @@ function benchPages() {
         const { write, read } = await benchStore('bench-packed-' + databases++, 10_000, 700)
         return 10_000 / ((write + read) / 1000)
       }
+      const writing = (count, updates) => benchWriting('bench-writing-' + databases++, count, updates)
       const single = async () => {
         const open = indexedDB.open('bench-single-' + databases++)
         open.onupgradeneeded = () => open.result.createObjectStore('blocks')
@@ -243,7 +262,7 @@ function benchPages() {
         return times
       }
       const instances = async (model) => benchInstances(model, await file('instances.car'))
-      globalThis.bench = { packed, single, open, run, instances }
+      globalThis.bench = { packed, single, writing, open, run, instances }
     `),
   }
 }

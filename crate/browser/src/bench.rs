@@ -9,25 +9,30 @@ use std::time::Duration;
 use cid::Cid;
 use js_sys::Promise;
 use ostrakon_node::store::{Change, Record, Store};
+use ostrakon_node::writing::LocalSigner;
+use ostrakon_node::{Node, NodeConfig, Surroundings};
 use ostrakon_protocol::anchor::Unasked;
+use ostrakon_protocol::author::{self, Edit, New, NewTile};
 use ostrakon_protocol::did::key::PublicKey;
 use ostrakon_protocol::document::{hear_all, load_commit};
 use ostrakon_protocol::jose::jwe::{AgreementKey, DecryptionKey, Jwe, Legible, Random};
-use ostrakon_protocol::jose::{self, Algorithm};
+use ostrakon_protocol::jose::{self, Algorithm, Ed25519Signer};
 use ostrakon_protocol::{
-    Block, Chain, CommitId, Document, Library, Step, StreamId, StreamType, Walk, World, car,
+    Block, Chain, CommitId, Document, Ipld, Library, Step, StreamId, StreamType, Walk, World, car,
 };
 use serde::Serialize;
 use serde_json::Value;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen_futures::future_to_promise;
+use wasm_bindgen_futures::{future_to_promise, spawn_local};
 use web_time::Instant;
 
 use crate::error::Failure;
+use crate::identity::identity;
 use crate::session::crypto;
 use crate::shapes::plain;
 use crate::store::IndexedDb;
+use crate::transport;
 
 #[derive(Serialize)]
 struct StoreTimes {
@@ -223,6 +228,72 @@ fn read(archive: &[u8]) -> Result<(Vec<Cid>, HashMap<Cid, Block>), Failure> {
     let blocks = archive.blocks.into_iter();
     let blocks = blocks.map(|block| (*block.cid(), block)).collect();
     Ok((archive.roots, blocks))
+}
+
+#[derive(Serialize)]
+struct WritingTimes {
+    create: f64,
+    update: f64,
+}
+
+/// Creates `count` tiles in one call, then updates one of them `updates` times, each after the other was answered: from call to
+/// durable, on a node of its own with a new database. Resolves to `{ create, update }` in milliseconds.
+#[wasm_bindgen(js_name = benchWriting, unchecked_return_type = "Promise<{ create: number, update: number }>")]
+pub fn writing(name: String, count: u32, updates: u32) -> Promise {
+    future_to_promise(async move { Ok(write(&name, count, updates).await?) })
+}
+
+async fn write(name: &str, count: u32, updates: u32) -> Result<JsValue, Failure> {
+    let store = IndexedDb::open(name).await?;
+    let keypair = identity(&store).await?;
+    let config = NodeConfig {
+        network: "bench".to_owned(),
+        peers: Vec::new(),
+        listen: Vec::new(),
+        agent: "bench".to_owned(),
+        types: Arc::default(),
+        keypair: keypair.clone(),
+    };
+    let around = Surroundings {
+        store,
+        transport: transport::transport(&keypair).map_err(wrong)?,
+        swarm: transport::swarm(),
+        chains: Default::default(),
+    };
+    let (node, driver) = Node::start(config, around).await?;
+    spawn_local(driver);
+    let signer = LocalSigner::new(Ed25519Signer::from_seed(&[7; 32]));
+    let text = |n: u32| Ipld::String(format!("what number {n} says"));
+    let tile = |n: u32| {
+        New::Tile(NewTile {
+            content: Some(Ipld::Map([("text".to_owned(), text(n))].into())),
+            ..NewTile::default()
+        })
+    };
+    let new: Vec<New> = (0..count).map(tile).collect();
+    let start = Instant::now();
+    let views = node.create_many(&signer, &new).await?;
+    let create = start.elapsed();
+    let first = views.first().ok_or_else(|| wrong("nothing was made"))?;
+    let stream = *first.document.stream();
+    if node.documents().await?.len() != count as usize {
+        return Err(wrong("not all documents are there"));
+    }
+    let start = Instant::now();
+    for n in 0..updates {
+        let content = Ipld::Map([("text".to_owned(), text(count + n))].into());
+        let edit = Edit {
+            change: author::Change::Content(content.into()),
+            header: Default::default(),
+        };
+        node.update(&signer, &stream, &edit, None).await?;
+    }
+    let update = start.elapsed();
+    node.stop().await;
+    plain(&WritingTimes {
+        create: ms(create),
+        update: ms(update),
+    })
 }
 
 fn wrong(error: impl Display) -> Failure {

@@ -10,7 +10,7 @@ use ostrakon_protocol::id::StreamId;
 use ostrakon_protocol::refusal::Refusal;
 
 use super::open::{Doing, Intent};
-use super::{CallId, Documents, Now, Output, Reply, Source, View, judge};
+use super::{CallId, Documents, Now, Output, Publication, Reply, Source, View, judge};
 use crate::error::NodeError;
 use crate::store::{Change, Outgoing, Record, StoreError};
 use crate::sync::Verdict;
@@ -117,7 +117,9 @@ impl Documents {
                     return;
                 };
                 let old = open.view.replace(view.clone());
-                let told = old.as_ref().map(|old| old.publication) != Some(view.publication);
+                // Of what comes from others nothing else is expected.
+                let before = old.as_ref().map(|old| old.publication);
+                let told = before.unwrap_or(Publication::Published) != view.publication;
                 let moved =
                     (old.as_ref()).is_none_or(|old| old.document.tip() != view.document.tip());
                 let news = view.record.asked && old.is_none_or(|old| !old.record.asked);

@@ -378,8 +378,10 @@ impl Documents {
             Ok(Some((next, used))) => {
                 let tip = *next.tip();
                 let moved = held.is_none_or(|held| *held.document.tip() != tip);
-                let outgoing = (moved && intent.is_announced_until_seen())
-                    .then(|| self.outbox.outgoing(stream, tip, now.unix_ms));
+                // What others have not got yet is not less theirs to have because a file brought more of it.
+                let announced = intent.is_announced_until_seen() || self.outbox.waits(&stream);
+                let outgoing =
+                    (moved && announced).then(|| self.outbox.outgoing(stream, tip, now.unix_ms));
                 if outgoing.is_some() && !self.outbox.waits(&stream) && self.outbox.is_full(1) {
                     return self.reply(call, Err(NodeError::OutboxFull));
                 }

@@ -242,7 +242,9 @@ async fn sign(signer: &dyn Signer, unsigned: Unsigned) -> Result<Vec<Block>, Nod
         return Ok(unsigned.unsigned());
     }
     let payload = *unsigned.payload().cid();
-    let signed = match select(signer.sign(&payload), pin!(Delay::new(SIGNING_FOR))).await {
+    // A key at hand answers at once, and no timer is set.
+    let patience = pin!(async { Delay::new(SIGNING_FOR).await });
+    let signed = match select(signer.sign(&payload), patience).await {
         Either::Left((signed, _)) => signed?,
         Either::Right(_) => return Err(NodeError::Sign(SignError::Timeout)),
     };
