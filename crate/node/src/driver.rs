@@ -1,6 +1,7 @@
 //! The future behind a [`Node`](crate::Node): carries what happens into the machine and its orders out, to the network and
 //! the store. It spawns nothing; the store's futures run beside the network, so neither waits for the other.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -34,6 +35,8 @@ pub const MAX_SERVING: usize = 256;
 pub const MAX_READS: usize = 1024;
 /// Longest sleep: a browser takes longer ones for none.
 pub const MAX_SLEEP: Duration = Duration::from_secs(600);
+/// Unknown documents of which a slow listener still hears.
+pub const MAX_UNKNOWN: usize = 64;
 /// Listeners to the node's events.
 pub const MAX_LISTENERS: usize = 64;
 
@@ -477,6 +480,18 @@ impl<S: Store> Driver<S> {
                     tip: *view.document.tip(),
                 };
                 self.tell(event, |_| false);
+            }
+            Output::Unknown(stream) => {
+                // Strangers can say this without end, and what else happens must not give way to it.
+                let left = Cell::new(MAX_UNKNOWN);
+                self.tell(NodeEvent::Unknown { stream }, |event| match event {
+                    NodeEvent::Unknown { stream: other } if *other == stream => true,
+                    NodeEvent::Unknown { .. } => {
+                        left.set(left.get().saturating_sub(1));
+                        left.get() == 0
+                    }
+                    _ => false,
+                });
             }
             Output::Open(stream) => {
                 self.reads.push(Box::pin(async move {

@@ -95,4 +95,10 @@ pub enum NodeEvent {
         /// The tip that won.
         tip: Cid,
     },
+    /// Somebody announced a document that is not kept here. Of many that nobody read yet only some are delivered: a document
+    /// that still matters is announced again.
+    Unknown {
+        /// Which.
+        stream: StreamId,
+    },
 }

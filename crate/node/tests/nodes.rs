@@ -183,6 +183,40 @@ fn a_kept_document_that_nobody_opened_catches_up_as_well() {
 }
 
 #[test]
+fn whoever_wants_to_take_in_what_others_write_hears_of_it() {
+    run(async {
+        let server = start_empty(&[]).await;
+        let mut events = Box::pin(server.node.events());
+        let writer = start_empty(&[&server]).await;
+        until(
+            &mut Box::pin(writer.node.events()),
+            |event| matches!(event, NodeEvent::Status(status) if status.online),
+        )
+        .await;
+        let mut author = Author::new(1);
+        let news = NodeEvent::Unknown {
+            stream: author.stream,
+        };
+        // A tip that is announced before anyone reads the topic is lost; a later one is not.
+        for n in 1.. {
+            author.write(n);
+            let submitted = writer.node.submit(author.stream, author.tip, author.all());
+            submitted.await.unwrap();
+            let heard = until(&mut events, |event| *event == news);
+            if tokio::time::timeout(Duration::from_secs(1), heard)
+                .await
+                .is_ok()
+            {
+                break;
+            }
+        }
+        let document = DocumentRef::Stream(author.stream);
+        let view = server.node.load(&document, LONG).await.unwrap();
+        assert_eq!(view.document.tip(), &author.tip);
+    });
+}
+
+#[test]
 fn two_nodes_that_wrote_apart_agree_once_they_meet() {
     run(async {
         let mut author = Author::new(1);

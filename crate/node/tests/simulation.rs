@@ -491,6 +491,7 @@ impl Simulation {
                 Output::Export(..)
                 | Output::Offer(_)
                 | Output::Unhear(..)
+                | Output::Unknown(_)
                 | Output::Ask(_)
                 | Output::Publication { .. }
                 | Output::Lost { .. } => {}

@@ -12,6 +12,7 @@ use ostrakon_protocol::{DocumentRef, StreamId, json as ipld_json};
 use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
 
+use crate::adopt::adopt;
 use crate::cli::DevnetArgs;
 use crate::keys::{self, Seed};
 use crate::living::{Living, STORIES, Story};
@@ -146,6 +147,7 @@ async fn serve(
     tokio::select! {
         () = stop => Ok(()),
         () = write => Ok(()),
+        () = adopt(node) => Ok(()),
         ended = server => Err(format!("The page is no longer served: {ended:?}.")),
     }
 }

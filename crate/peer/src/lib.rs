@@ -2,6 +2,7 @@
 //! does in `ostrakon-node`.
 #![forbid(unsafe_code)]
 
+mod adopt;
 pub mod chains;
 pub mod cli;
 pub mod devnet;

@@ -9,7 +9,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ostrakon_peer::running;
-use ostrakon_protocol::DocumentRef;
+use ostrakon_protocol::author::{tile_init, tile_update};
+use ostrakon_protocol::jose::Ed25519Signer;
+use ostrakon_protocol::{DocumentRef, Ipld};
 use serde_json::Value;
 use tokio::task::LocalSet;
 
@@ -205,6 +207,53 @@ fn the_command_peer_follows_a_document_and_keeps_it() {
         .unwrap();
     let car = ostrakon_protocol::car::read(&export.stdout).unwrap();
     assert!(car.blocks.len() >= 4, "{export:?}");
+}
+
+#[test]
+fn what_one_visitor_writes_another_finds() {
+    let dir = tempfile::tempdir().unwrap();
+    let devnet = Devnet::start(dir.path());
+    let offers = devnet.offers();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    LocalSet::new().block_on(&runtime, async {
+        let visitor = async |name: &str| {
+            let peers = vec![offers["peers"][0].as_str().unwrap().parse().unwrap()];
+            let own = dir.path().join(name);
+            running::start(&own, "local-1", Vec::new(), peers, Default::default())
+                .await
+                .unwrap()
+        };
+        let (writer, reader) = (visitor("writer").await, visitor("reader").await);
+        let signer = Ed25519Signer::from_seed(&[1; 32]);
+        let content = Ipld::String("from one to another".to_owned());
+        let (stream, mut blocks) =
+            tile_init(&signer, Some(content), &Default::default(), [1; 12]).unwrap();
+        let mut tip = *stream.init();
+        let write = async {
+            loop {
+                let written = blocks.clone();
+                writer.node.submit(stream, tip, written).await.unwrap();
+                tokio::time::sleep(Duration::from_secs(12)).await;
+                // What was announced before anybody listened is lost, so there is something new to announce.
+                let more = Ipld::List(Vec::new());
+                let event = tile_update(&signer, &stream, tip, more, Default::default()).unwrap();
+                tip = *event.last().unwrap().cid();
+                blocks.extend(event);
+            }
+        };
+        let document = DocumentRef::Stream(stream);
+        tokio::select! {
+            () = write => {}
+            found = reader.node.load(&document, Duration::from_secs(60)) => {
+                assert_eq!(found.unwrap().document.stream(), &stream);
+            }
+        }
+        writer.stop().await;
+        reader.stop().await;
+    });
 }
 
 #[test]

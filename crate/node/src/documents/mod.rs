@@ -192,6 +192,8 @@ pub enum Output {
     Get(Vec<Cid>, Vec<PeerId>),
     /// Stop fetching a block.
     Cancel(Cid),
+    /// Somebody announced a document that is not kept.
+    Unknown(StreamId),
     /// These blocks are kept now.
     Offer(Vec<Block>),
     /// A tip could not be had: hear it again when it is announced again.
@@ -376,7 +378,13 @@ impl Documents {
         let Some(lookup) = self.strangers.lookups.remove(&stream) else {
             return;
         };
-        let Ok(Some(record)) = read else { return };
+        let record = match read {
+            Ok(Some(record)) => record,
+            Ok(None) if !lookup.tips.is_empty() => {
+                return self.outputs.push_back(Output::Unknown(stream));
+            }
+            _ => return,
+        };
         let news = record.asked;
         if lookup.answer {
             self.respond(stream, *record.tip(), now);

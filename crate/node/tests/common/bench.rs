@@ -134,6 +134,7 @@ impl Bench {
                 | Output::Export(..)
                 | Output::Offer(_)
                 | Output::Unhear(..)
+                | Output::Unknown(_)
                 | Output::Ask(_) => {}
             }
         }
