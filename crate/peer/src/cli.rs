@@ -50,13 +50,14 @@ pub enum Command {
     /// Make or show the key that `create` and `update` sign with.
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Write a new document into a CAR file.
+    /// Write a new document, kept in --dir or in a CAR file.
     ///
-    /// The key of `ostrakon key` signs; its DID is the controller. The event is verified before anything is written.
+    /// The key of `ostrakon key` signs; its DID is the controller. The event is verified before anything is written. What is kept in
+    /// --dir goes out to the peers named, or when `ostrakon peer` runs there.
     Create(CreateArgs),
-    /// Write a change to a document in a CAR file.
+    /// Write a change to a document that is kept in --dir, or in a CAR file.
     ///
-    /// What is written is the difference to the content there is. Without --out the file is replaced, whole or not at all.
+    /// What is written is the difference to the content there is. Without --out a file is replaced, whole or not at all.
     Update(UpdateArgs),
     /// Tell the doc-chain of a document in a CAR file as a person would: who wrote what, when, with whose leave, and
     /// which rule refused what.
@@ -124,6 +125,17 @@ impl Meta {
     }
 }
 
+/// Whom to hand to what is written.
+#[derive(Args, Clone, Debug)]
+pub struct Reach {
+    /// Multiaddress of a peer that is to take it, ending in /p2p/…; may be repeated.
+    #[arg(long, value_name = "MULTIADDR")]
+    pub peer: Vec<String>,
+    /// Name of their network.
+    #[arg(long, default_value = "local-1")]
+    pub network: String,
+}
+
 #[derive(Args, Clone, Debug)]
 pub struct CreateArgs {
     /// The content as JSON, of a model its definition; `-` for standard input. What starts empty has none.
@@ -152,14 +164,16 @@ pub struct CreateArgs {
     /// Of a CAIP-10 link: the account, such as eip155:1:0xab16….
     #[arg(long, value_name = "ACCOUNT")]
     pub account: Option<String>,
+    /// File to write, instead of keeping the document.
+    #[arg(long, short, value_name = "FILE.car", conflicts_with = "peer")]
+    pub out: Option<PathBuf>,
     /// CAR file with what judging the document takes, such as its model; may be repeated. Its blocks are written down as well.
-    #[arg(long, value_name = "FILE.car")]
+    #[arg(long, value_name = "FILE.car", requires = "out")]
     pub with: Vec<PathBuf>,
     #[command(flatten)]
     pub key: KeyFile,
-    /// File to write.
-    #[arg(long, short, value_name = "FILE.car")]
-    pub out: PathBuf,
+    #[command(flatten)]
+    pub reach: Reach,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
@@ -167,9 +181,9 @@ pub struct CreateArgs {
 
 #[derive(Args, Clone, Debug)]
 pub struct UpdateArgs {
-    /// CAR file with the document.
-    #[arg(value_name = "FILE.car")]
-    pub document: PathBuf,
+    /// StreamID or ceramic:// address of a document that is kept, or that a peer has; or a CAR file.
+    #[arg(value_name = "STREAMID|FILE.car")]
+    pub document: String,
     /// The whole new content as JSON, of a CAIP-10 link the proof; `-` for standard input.
     #[arg(value_name = "FILE.json")]
     pub file: Option<PathBuf>,
@@ -186,8 +200,10 @@ pub struct UpdateArgs {
     pub base: Option<String>,
     #[command(flatten)]
     pub key: KeyFile,
+    #[command(flatten)]
+    pub reach: Reach,
     /// File to write, if not the same.
-    #[arg(long, short, value_name = "FILE.car")]
+    #[arg(long, short, value_name = "FILE.car", conflicts_with = "peer")]
     pub out: Option<PathBuf>,
     /// Print the result as JSON.
     #[arg(long)]

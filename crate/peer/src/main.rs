@@ -47,8 +47,8 @@ fn main() -> ExitCode {
         Command::Peer(args) => wait_for(run_peer(&args)).map(|()| ExitCode::SUCCESS),
         Command::Import(args) => wait_for(import(&args)),
         Command::Export(args) => wait_for(export(&args)),
-        Command::Create(args) => written(write::create(&args), args.json),
-        Command::Update(args) => written(write::update(&args), args.json),
+        Command::Create(args) => wait_for(async { written(write::create(&args).await, args.json) }),
+        Command::Update(args) => wait_for(async { written(write::update(&args).await, args.json) }),
         Command::Key(KeyCommand::New(args)) => key_new(&args),
         Command::Key(KeyCommand::Show(args)) => key_show(&args),
     };
@@ -118,8 +118,15 @@ fn id(args: &IdArgs) -> ExitCode {
 fn written(outcome: Result<Written, WriteError>, as_json: bool) -> Result<ExitCode, String> {
     match outcome {
         Ok(written) if as_json => print(written.to_json()),
-        Ok(written) => print(written.stream),
-        Err(WriteError::Cannot(sentence)) => return Err(sentence),
+        Ok(written) => {
+            print(written.stream);
+            if written.taken == Some(false) {
+                eprintln!(
+                    "It is kept, but no peer has taken it yet: ostrakon peer goes on announcing it."
+                );
+            }
+        }
+        Err(error) if error.is_failure() => return Err(error.to_string()),
         Err(error) if as_json => {
             print(json!({ "error": { "code": error.code(), "message": error.to_string() } }));
             return Ok(NO.into());

@@ -1,4 +1,5 @@
-//! `ostrakon create` and `ostrakon update`: documents written with a key on disk, into a CAR file.
+//! `ostrakon create` and `ostrakon update`: documents written with a key on disk, kept by the
+//! peer's store or in a CAR file.
 //!
 //! What an event looks like the protocol crate decides, and it verifies each before anything is written.
 
@@ -6,7 +7,12 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use futures::StreamExt as _;
+use ostrakon_node::chains::ChainsConfig;
+use ostrakon_node::writing::LocalSigner;
+use ostrakon_node::{Node, NodeError, NodeEvent, View};
 use ostrakon_protocol::author::{
     AuthorError, Change, Edit, New, NewContent, NewInstance, NewLink, NewModel, NewTile, Relation,
     TileMetadata,
@@ -17,12 +23,15 @@ use ostrakon_protocol::jose::Ed25519Signer;
 use ostrakon_protocol::{Block, Cid, DocumentRef, Ipld, Refusal, StreamId, Unasked, World, car};
 use serde_json::{Value, json};
 
-use crate::cli::{CreateArgs, Meta, TypeName, UpdateArgs};
+use crate::cli::{CreateArgs, KeyFile, Meta, Reach, TypeName, UpdateArgs};
 use crate::evidence::{self, Evidence};
-use crate::{file, keys};
+use crate::{file, keys, running};
 
 /// Most bytes of JSON that are read from standard input, as of a file.
 const MAX_INPUT_BYTES: u64 = file::MAX_FILE_BYTES;
+
+/// How long a peer may take to answer, a document to be found, and what was written to be taken.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +48,9 @@ pub enum WriteError {
     /// The document is not at the version that was to be changed.
     #[error("the document is at {0} by now: look at it, and update that version.")]
     Stale(Cid),
+    /// The node refuses it.
+    #[error("{0}.")]
+    Node(#[from] NodeError),
     /// The event is valid, and loses to another branch of the document.
     #[error("the change would lose to another branch of the document: nothing was written.")]
     Lost,
@@ -52,8 +64,17 @@ impl WriteError {
             Self::Author(error) => error.code(),
             Self::Refused(refusal) => refusal.code(),
             Self::Stale(_) => "stale",
+            Self::Node(error) => error.code(),
             Self::Lost => "write-lost",
         }
+    }
+
+    /// Whether it could not be tried, rather than that the answer is no.
+    pub fn is_failure(&self) -> bool {
+        matches!(
+            self,
+            Self::Cannot(_) | Self::Node(NodeError::Store(_) | NodeError::Network(_))
+        )
     }
 }
 
@@ -77,21 +98,37 @@ pub struct Written {
     pub stream: StreamId,
     /// Its newest event.
     pub tip: Cid,
-    /// The file it is in.
-    pub file: PathBuf,
+    /// The file it is in, if it is not kept.
+    pub file: Option<PathBuf>,
+    /// Whether a peer has taken it; nothing if none was named.
+    pub taken: Option<bool>,
 }
 
 impl Written {
     /// As the program prints it.
     pub fn to_json(&self) -> Value {
-        json!({ "stream": self.stream.to_string(), "tip": self.tip.to_string(), "file": self.file })
+        let mut shown = json!({ "stream": self.stream.to_string(), "tip": self.tip.to_string() });
+        if let Some(file) = &self.file {
+            shown["file"] = json!(file);
+        }
+        if let Some(taken) = self.taken {
+            shown["taken"] = json!(taken);
+        }
+        shown
     }
 }
 
 /// `ostrakon create`.
-pub fn create(args: &CreateArgs) -> Result<Written, WriteError> {
+pub async fn create(args: &CreateArgs) -> Result<Written, WriteError> {
     let new = wanted(args)?;
     let signer = signer(&args.key.path()?)?;
+    let Some(out) = &args.out else {
+        let signer = LocalSigner::new(signer);
+        return keep(&args.key, &args.reach, async |node| {
+            node.create(&signer, &new).await
+        })
+        .await;
+    };
     let mut blocks = HashMap::new();
     for path in &args.with {
         blocks.extend(evidence::archive(path)?.0);
@@ -102,16 +139,47 @@ pub fn create(args: &CreateArgs) -> Result<Written, WriteError> {
         false => event.unsigned(),
     };
     let tip = tip_of(&event)?;
-    finish(StreamId::new(kind, tip), &[], blocks, &event, &args.out)
+    finish(StreamId::new(kind, tip), &[], blocks, &event, out)
 }
 
 /// `ostrakon update`.
-pub fn update(args: &UpdateArgs) -> Result<Written, WriteError> {
+pub async fn update(args: &UpdateArgs) -> Result<Written, WriteError> {
     let edit = edit(args)?;
     let base = args.base.as_ref().map(|text| evidence::cid("--base", text));
     let base = base.transpose()?;
     let signer = signer(&args.key.path()?)?;
-    let path = &args.document;
+    let path = Path::new(&args.document);
+    match args.document.parse() {
+        Ok(DocumentRef::Commit(_)) => {
+            let sentence =
+                "A version never changes: name the document, and the version with --base.";
+            return Err(WriteError::Cannot(sentence.to_owned()));
+        }
+        Ok(DocumentRef::Stream(_)) if args.out.is_some() => {
+            let sentence = "--out is for a document in a file; this one is kept.";
+            return Err(WriteError::Cannot(sentence.to_owned()));
+        }
+        Ok(DocumentRef::Stream(stream)) => {
+            let signer = LocalSigner::new(signer);
+            return keep(&args.key, &args.reach, async |node| {
+                node.load(&DocumentRef::Stream(stream), PATIENCE).await?;
+                node.update(&signer, &stream, &edit, base.as_ref()).await
+            })
+            .await;
+        }
+        Err(error) if !path.exists() => {
+            let sentence = format!(
+                "{} is neither a file nor a document: {error}.",
+                args.document
+            );
+            return Err(WriteError::Cannot(sentence));
+        }
+        Err(_) if !args.reach.peer.is_empty() => {
+            let sentence = "--peer is for documents that are kept: import the file first.";
+            return Err(WriteError::Cannot(sentence.to_owned()));
+        }
+        Err(_) => {}
+    }
     let (blocks, tips) = evidence::archive(path)?;
     let evidence = Evidence::of(blocks, tips);
     let stream = match evidence.documents().as_slice() {
@@ -135,7 +203,7 @@ pub fn update(args: &UpdateArgs) -> Result<Written, WriteError> {
         true => event.sign(&signer)?,
         false => event.unsigned(),
     };
-    let out = args.out.as_ref().unwrap_or(path);
+    let out = args.out.as_deref().unwrap_or(path);
     finish(stream, &evidence.tips, evidence.blocks, &event, out)
 }
 
@@ -168,7 +236,68 @@ fn finish(
     Ok(Written {
         stream,
         tip,
-        file: out.to_owned(),
+        file: Some(out.to_owned()),
+        taken: None,
+    })
+}
+
+/// Lets `write` work with the node over the peer's store, and waits until a peer has what it wrote, if any was named.
+async fn keep(
+    key: &KeyFile,
+    reach: &Reach,
+    write: impl AsyncFnOnce(&Node) -> Result<View, NodeError>,
+) -> Result<Written, WriteError> {
+    let dir = running::directory(key.directory.dir.as_deref(), "peer")?;
+    let peers = reach
+        .peer
+        .iter()
+        .map(|text| {
+            text.parse()
+                .map_err(|error| format!("--peer {text}: {error}."))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let named = !peers.is_empty();
+    let chains = ChainsConfig::default();
+    let running = running::start(&dir, &reach.network, Vec::new(), peers, chains).await?;
+    let mut events = Box::pin(running.node.events());
+    let online = async {
+        while let Some(event) = events.next().await {
+            if matches!(event, NodeEvent::Status(status) if status.online) {
+                break;
+            }
+        }
+    };
+    if named {
+        // Whoever comes too late hears of it all the same; a document that is not kept must be asked for, though.
+        let _ = tokio::time::timeout(PATIENCE, online).await;
+    }
+    let outcome = write(&running.node).await;
+    let outcome = match outcome {
+        Ok(view) if named => {
+            let (stream, tip) = (*view.document.stream(), *view.document.tip());
+            let taken = async {
+                loop {
+                    // Level, not edge: what waits is what nobody has.
+                    let waits = running.node.outbox().await?;
+                    if !waits.iter().any(|waiting| waiting.stream == stream) {
+                        return Ok::<_, NodeError>(());
+                    }
+                    events.next().await;
+                }
+            };
+            let taken = matches!(tokio::time::timeout(PATIENCE, taken).await, Ok(Ok(())));
+            Ok((stream, tip, Some(taken)))
+        }
+        Ok(view) => Ok((*view.document.stream(), *view.document.tip(), None)),
+        Err(error) => Err(error),
+    };
+    running.stop().await;
+    let (stream, tip, taken) = outcome?;
+    Ok(Written {
+        stream,
+        tip,
+        file: None,
+        taken,
     })
 }
 

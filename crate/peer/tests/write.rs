@@ -262,6 +262,30 @@ fn a_version_that_is_no_longer_the_newest_is_not_built_on() {
 }
 
 #[test]
+fn a_document_that_is_kept_is_created_and_changed_by_its_id() {
+    let desk = Desk::new();
+    desk.write("one.json", &json!({ "n": 1 }));
+    desk.write("two.json", &json!({ "n": 2 }));
+    let made = desk.done(&["create", "one.json", "--dir", "kept"]);
+    let (id, base) = (
+        made["stream"].as_str().unwrap(),
+        made["tip"].as_str().unwrap(),
+    );
+    let changed = desk.done(&["update", id, "two.json", "--dir", "kept", "--base", base]);
+    assert_ne!(changed["tip"], made["tip"]);
+    let update = ["update", id, "one.json", "--dir", "kept", "--base", base];
+    desk.refused(&update, "stale");
+    let export = desk.run(&["export", id, "--dir", "kept", "-o", "doc.car"]);
+    assert!(export.status.success(), "{export:?}");
+    assert_eq!(content(&desk.state("doc.car", &made)), &json!({ "n": 2 }));
+    let other = Desk::new();
+    other.write("x.json", &json!({}));
+    let dir = desk.path("kept");
+    let update = ["update", id, "x.json", "--dir", dir.to_str().unwrap()];
+    other.refused(&update, "not-controller");
+}
+
+#[test]
 fn what_cannot_be_written_is_said_in_one_sentence_and_leaves_no_file() {
     let desk = Desk::new();
     desk.write("ok.json", &json!({ "a": 1 }));
@@ -305,9 +329,15 @@ fn what_cannot_be_written_is_said_in_one_sentence_and_leaves_no_file() {
         &["create", "ok.json", "-o", "no/such/place.car"],
         "Cannot write",
     );
-    desk.cannot(&["create", "ok.json"], "--out");
+    desk.cannot(
+        &["create", "ok.json", "--peer", "nowhere"],
+        "--peer nowhere",
+    );
     desk.cannot(&["update", "broken.car", "ok.json"], "not a readable CAR");
-    desk.cannot(&["update", "none.car", "ok.json"], "Cannot read");
+    desk.cannot(
+        &["update", "none.car", "ok.json"],
+        "neither a file nor a document",
+    );
     assert_eq!(files(desk.dir.path()), there, "nothing was written");
     desk.done(&create(&["ok.json"]));
     desk.cannot(&["update", "out.car"], "what else is to change");
