@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { startAnvil } from '../../pkg-scripts/lib/anvil.mjs'
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
 
@@ -30,10 +31,12 @@ function freePort() {
 }
 
 export class Devnet {
+  #anvil
   #child
   #said = ''
 
-  static async start({ every = 2 } = {}) {
+  /** `wallet`: with anvil as its wallet. */
+  static async start({ every = 2, wallet = false } = {}) {
     const www = path.join(root, 'www/dist')
     if (!existsSync(path.join(www, 'index.html'))) throw new Error('www/dist is not built: npm run build')
     const devnet = new Devnet()
@@ -41,6 +44,8 @@ export class Devnet {
     const [port, wsPort] = [await freePort(), await freePort()]
     devnet.url = `http://127.0.0.1:${port}/`
     const ports = ['--port', port, '--ws-port', wsPort, '--every', every]
+    if (wallet) devnet.#anvil = await startAnvil()
+    if (wallet && !devnet.#anvil) throw new Error('anvil is not among the npm packages of this machine: npm ci')
     devnet.args = [
       'devnet',
       ...ports.map(String),
@@ -50,6 +55,7 @@ export class Devnet {
       www,
       '--vectors',
       path.join(root, 'tests/vectors'),
+      ...(wallet ? ['--wallet', devnet.#anvil.url] : []),
     ]
     await devnet.up()
     return devnet
@@ -82,6 +88,7 @@ export class Devnet {
 
   async close() {
     await this.kill()
+    await this.#anvil?.stop()
     await rm(this.dir, { recursive: true, force: true })
   }
 

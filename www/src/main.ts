@@ -1,8 +1,11 @@
 /** The demo page: wires the parts together. It uses the public package and nothing else of the node. */
 
 import type { Document, DocumentSummary } from 'ostrakon'
+import { Composer } from './compose.js'
+import { DevnetWallet } from './devnet-wallet.js'
 import { byId, h } from './dom.js'
-import { Panel } from './panel.js'
+import { Identities } from './identity.js'
+import { Panel, type Reader } from './panel.js'
 import { Session, type Standing } from './session.js'
 import { failure, Kept, Offers, Peers } from './shelf.js'
 import { count, errorWords, hashToRef, refToHash, shortId } from './words.js'
@@ -19,8 +22,14 @@ const session = new Session()
 const offers = new Offers(byId('offers'))
 const kept = new Kept(byId('kept'), { forget, export: exportCar })
 const peerList = new Peers(byId('peers'), () => session.askWallet())
+const identities = new Identities(byId('you'), { compose: () => (location.hash = NEW), changed: () => signedIn() })
 const field = byId('ref') as HTMLInputElement
 const stage = byId('stage')
+
+/** The address of the form for a new document; no id looks like it. */
+const NEW = '#new'
+/** Between two looks at what waits to be published, while something does. */
+const OUTBOX_MS = 2000
 
 let documents: DocumentSummary[] = []
 let panel: Panel | undefined
@@ -72,11 +81,22 @@ function paint(): void {
 
 function paintLists(): void {
   const titles = new Map(session.devnet?.documents.map((offer) => [offer.id, offer.title]))
+  for (const [id, title] of titles) if (title) names.set(id, title)
   offers.show(session.devnet, new Set(documents.map((one) => one.id)), panel?.id)
   // By name, so that rows stay where they are while living documents change.
-  documents.sort((a, b) => (titles.get(a.id) || a.id).localeCompare(titles.get(b.id) || b.id))
-  kept.show(documents, session.status, titles, panel?.id)
-  panel?.rename(titles.get(panel.id) || shortId(panel.id))
+  documents.sort((a, b) => nameOf(a.id).localeCompare(nameOf(b.id)))
+  kept.show(documents, session.status, names, panel?.id)
+  panel?.rename(nameOf(panel.id))
+}
+
+/** What documents are called: as the devnet says, else as their content does. */
+const names = new Map<string, string>()
+const LONGEST_NAME = 80
+
+function nameOf(id: string, content?: unknown): string {
+  const title = typeof content === 'object' && content !== null && 'title' in content ? content.title : undefined
+  if (!names.has(id) && typeof title === 'string' && title.trim()) names.set(id, title.trim().slice(0, LONGEST_NAME))
+  return names.get(id) ?? shortId(id)
 }
 
 function standingWords(): string {
@@ -104,6 +124,7 @@ async function openFromHash(): Promise<void> {
   const ref = hashToRef(location.hash)
   complain(undefined)
   if (!ref) return close()
+  if (location.hash === NEW) return compose()
   if (!session.node) return
   const wait = setTimeout(() => stage.replaceChildren(waiting(ref)), 180)
   try {
@@ -164,13 +185,12 @@ async function load(ref: string): Promise<Document | undefined> {
 function show(doc: Document, ref: string): void {
   following?.abort()
   following = new AbortController()
-  const offer = session.devnet?.documents.find((one) => one.id === doc.id)
   // Anything but the bare id names one version, which stays as it is.
   const fixed = refToHash(ref) !== `#${doc.id}`
-  panel = new Panel(doc, offer?.title || shortId(doc.id), fixed)
+  panel = new Panel(doc, nameOf(doc.id, doc.content), fixed, reader(), () => void look())
   panel.show(doc, standingWords())
   stage.replaceChildren(panel.element)
-  document.title = `${offer?.title || shortId(doc.id)} · Ostrakon`
+  document.title = `${nameOf(doc.id, doc.content)} · Ostrakon`
   panel.focus()
   const narrow = matchMedia('(max-width: 59.99rem)').matches
   if (narrow || stage.getBoundingClientRect().top < 0) stage.scrollIntoView({ block: 'start' })
@@ -205,6 +225,56 @@ async function follow(doc: Document, into: Panel, signal: AbortSignal): Promise<
     })
     pause = Math.min(2 * pause, LONGEST_RETRY_MS)
   }
+}
+
+/** The form for a new document, if somebody is signed in who may write one. */
+function compose(): void {
+  const { node } = session
+  const writer = identities.session
+  close()
+  if (!node || !writer) return
+  const made = (doc: Document): void => {
+    history.replaceState(null, '', refToHash(doc.id))
+    show(doc, doc.id)
+    void look()
+  }
+  const composer = new Composer(node, writer, identities.all, made, leave)
+  stage.replaceChildren(composer.element)
+  document.title = 'A new document · Ostrakon'
+  if (matchMedia('(max-width: 59.99rem)').matches) stage.scrollIntoView({ block: 'start' })
+  composer.focus()
+}
+
+function reader(): Reader {
+  return { node: session.node, keys: identities.all, writer: (controllers) => identities.of(controllers) }
+}
+
+/** Somebody signed in or out. */
+function signedIn(): void {
+  panel?.readBy(reader())
+  if (location.hash === NEW && identities.session && !stage.querySelector('.composer')) compose()
+  void look()
+}
+
+let looking: ReturnType<typeof setTimeout> | undefined
+
+/** Says what waits to be published, again and again until nothing does. */
+async function look(): Promise<void> {
+  clearTimeout(looking)
+  const waiting = await session.node?.outbox.list().catch(() => undefined)
+  if (waiting) identities.waiting(waiting)
+  clearTimeout(looking)
+  if (waiting?.length) looking = setTimeout(() => void look(), OUTBOX_MS)
+}
+
+let devnetWallet: DevnetWallet | undefined
+
+/** Wallets are announced once the devnet has said whether it has one. */
+function meetWallet(): void {
+  const found = session.devnet?.wallet
+  if (!found || devnetWallet) return
+  devnetWallet = new DevnetWallet(found.rpc, found.chain)
+  void identities.look()
 }
 
 function close(): void {
@@ -386,10 +456,15 @@ function listen(): void {
 }
 
 async function start(): Promise<void> {
-  session.changed = paint
+  session.changed = () => {
+    meetWallet()
+    paint()
+  }
+  session.identities = () => void identities.refresh()
   session.document = () => void refreshKept()
   session.ready = () => {
     void refreshKept()
+    void identities.use(session.node)
     wake()
     if (!panel) void openFromHash()
   }

@@ -1,11 +1,24 @@
 /** One document: its head, its chain, its content and metadata. */
 
-import type { Document, Refusal } from 'ostrakon'
+import type { Document, Node as OstrakonNode, PublicationStatus, Refusal, Session } from 'ostrakon'
 import { ChainView, DRAWN } from './chain.js'
+import { Change } from './compose.js'
 import { copyButton, h, Keyed } from './dom.js'
 import { stamp } from './marks.js'
+import { isSecret, Secret } from './secret.js'
 import { Tree } from './tree.js'
 import { count, refToHash, shortCid, shortDid, shortId, typeWords } from './words.js'
+
+/** Who is signed in, for what may be changed and read. */
+export interface Reader {
+  node: OstrakonNode | undefined
+  keys: readonly Session[]
+  /** The identity that may write what these DIDs control. */
+  writer(controllers: unknown): Session | undefined
+}
+
+/** Types whose content this page can change. */
+const EDITABLE = ['tile', 'MID']
 
 export class Panel {
   readonly element: HTMLElement
@@ -17,13 +30,24 @@ export class Panel {
   #refused = h('div', { class: 'refusal', role: 'status' })
   #controllers = new Keyed(h('ul'), { key: (did: string) => did, said: () => '', make: controller })
   #content = new Tree()
+  #secret = new Secret(() => this.#paint())
+  #said = h('div', { class: 'said' })
+  #edit = h('button', { type: 'button', class: 'link edit', hidden: true, click: () => this.#change() }, 'Edit')
+  #steps = h('ol', { class: 'steps', 'aria-label': 'How far the newest event has come' })
+  #reader: Reader
+  #doc: Document
+  #changing: Change | undefined
+  #wrote: (doc: Document) => void
   #metadata = new Tree()
   #chain: ChainView
   #fixed: boolean
 
   /** `fixed`: this is one version of the document, for good. */
-  constructor(doc: Document, name: string, fixed: boolean) {
+  constructor(doc: Document, name: string, fixed: boolean, reader: Reader, wrote: (doc: Document) => void) {
     this.#fixed = fixed
+    this.#doc = doc
+    this.#reader = reader
+    this.#wrote = wrote
     this.#id = doc.id
     this.#chain = new ChainView((cid) => refToHash(`${doc.id}?commit=${cid}`))
     this.#title.textContent = name
@@ -32,7 +56,7 @@ export class Panel {
     this.element = h(
       'article',
       { class: 'document', 'data-id': doc.id },
-      h('header', {}, this.#title, link, this.#facts, this.#rests, this.#refused, fixed && newest(doc)),
+      h('header', {}, this.#title, link, this.#facts, this.#steps, this.#rests, this.#refused, fixed && newest(doc)),
       h(
         'section',
         { class: 'frieze', 'aria-label': 'Doc-chain' },
@@ -43,8 +67,8 @@ export class Panel {
       h(
         'section',
         { class: 'content' },
-        h('h3', {}, 'Content'),
-        this.#content.element,
+        h('div', { class: 'head' }, h('h3', {}, 'Content'), this.#edit),
+        this.#said,
         h('h3', {}, 'Metadata'),
         this.#controllers.element,
         this.#metadata.element,
@@ -65,13 +89,58 @@ export class Panel {
     this.#title.textContent = name
   }
 
+  /** Somebody signed in or out. */
+  readBy(reader: Reader): void {
+    this.#reader = reader
+    this.#paint()
+  }
+
+  /** Puts the form for a change in the place of the content. */
+  #change(): void {
+    const { node } = this.#reader
+    const session = this.#reader.writer(this.#doc.metadata['controllers'])
+    const open = this.#secret.open
+    if (!node || !session || (isSecret(this.#doc.content) && !open)) return
+    this.#changing = new Change(node, session, this.#doc, open, (doc) => {
+      this.#changing = undefined
+      if (doc) {
+        this.show(doc, '')
+        this.#wrote(doc)
+      }
+      this.#paint()
+      this.#edit.focus()
+    })
+    this.#paint()
+    this.#changing.focus()
+  }
+
+  /** The content: as it is, locked or opened, and above it the form while there is one. */
+  #paint(): void {
+    const { content, metadata, type, status } = this.#doc
+    const secret = isSecret(content)
+    if (secret) this.#secret.show(content, this.#reader.node, this.#reader.keys)
+    else this.#content.show(content ?? null)
+    const mine = !this.#fixed && EDITABLE.includes(type) && this.#reader.writer(metadata['controllers']) !== undefined
+    this.#edit.hidden = !mine || this.#changing !== undefined
+    this.#edit.textContent = 'Edit'
+    this.#edit.disabled = secret && !this.#secret.open
+    this.#edit.title = this.#edit.disabled ? 'Unlock it first' : ''
+    const shown: HTMLElement[] = [secret ? this.#secret.element : this.#content.element]
+    if (this.#changing) shown.unshift(this.#changing.element)
+    // What has the focus must not be taken out and put back.
+    if (shown.length !== this.#said.childElementCount || shown.some((element, i) => this.#said.children[i] !== element)) this.#said.replaceChildren(...shown)
+    this.#steps.hidden = !mine
+    if (mine) this.#steps.replaceChildren(...steps(status))
+  }
+
   /** Draws a state of the document; returns how many events arrived since the state before. */
   show(doc: Document, standing: string): number {
     const { controllers, ...metadata } = doc.metadata
     const dids = Array.isArray(controllers) ? controllers.filter((did) => typeof did === 'string') : []
     const arrived = this.#chain.show(doc.log)
     this.#controllers.show(dids)
-    this.#content.show(doc.content ?? null)
+    this.#doc = doc
+    this.#paint()
     this.#metadata.show(metadata)
     this.#sum.textContent = sum(doc)
     this.#rests.replaceChildren(...rests(doc))
@@ -90,6 +159,15 @@ export class Panel {
     const element = this.#facts.querySelector('.standing')
     if (element && !this.#fixed && element.textContent !== text) element.textContent = text
   }
+}
+
+const STEPS = ['local', 'published', 'seen', 'anchored'] as const
+
+/** From this disk to a blockchain. */
+function steps({ state, peers = 0 }: PublicationStatus): HTMLElement[] {
+  const words = { local: 'kept here', published: 'published', seen: peers > 0 ? `seen by ${count(peers, 'peer')}` : 'seen by peers', anchored: 'anchored' }
+  const reached = STEPS.indexOf(state)
+  return STEPS.map((step, i) => h('li', { class: i <= reached ? 'done' : '', 'aria-current': i === reached && 'step' }, words[step]))
 }
 
 function sum({ log }: Document): string {

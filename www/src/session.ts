@@ -16,6 +16,8 @@ export interface Devnet {
   peers: string[]
   /** Where blockchains can be asked, by their CAIP-2 names. */
   chains: Record<string, ChainOptions>
+  /** Where the devnet's own wallet is asked, and its chain. */
+  wallet: { rpc: URL; chain: string } | undefined
   documents: Offer[]
   /** The last list that was heard, because the devnet does not answer now. */
   old: boolean
@@ -41,6 +43,8 @@ export class Session {
   changed: () => void = () => {}
   /** Called when there is a (new) node to work with. */
   ready: (node: Node) => void = () => {}
+  /** Called when somebody signed in or out, in this tab or another. */
+  identities: () => void = () => {}
   /** Called when a document changed on disk. */
   document: () => void = () => {}
 
@@ -114,6 +118,7 @@ export class Session {
     })
     if (this.#asksWallet && wallet) node.chains.useWallet(wallet)
     node.on('peer', () => this.changed())
+    node.on('session', () => this.identities())
     node.on('document', () => this.document())
     this.ready(node)
     this.changed()
@@ -169,13 +174,21 @@ function readChain(json: unknown): [string, ChainOptions][] {
   return [[id, { rpc: [new URL(`./${rpc}`, location.href)] }]]
 }
 
+/** As with chains: nobody but this page's own server. */
+function readWallet(json: unknown): Devnet['wallet'] {
+  const { id, rpc } = (json ?? {}) as Record<string, unknown>
+  if (typeof id !== 'string' || !/^eip155:[1-9]\d{0,9}$/.test(id) || rpc !== 'wallet') return undefined
+  return { rpc: new URL('./wallet', location.href), chain: id }
+}
+
 function readDevnet(json: unknown, old: boolean): Devnet | undefined {
-  const { network, peers, chains, documents } = (json ?? {}) as Record<string, unknown>
+  const { network, peers, chains, wallet, documents } = (json ?? {}) as Record<string, unknown>
   if (typeof network !== 'string' || !Array.isArray(peers) || !Array.isArray(documents)) return undefined
   return {
     network,
     peers: peers.filter((peer) => typeof peer === 'string'),
     chains: Object.fromEntries(Array.isArray(chains) ? chains.flatMap(readChain) : []),
+    wallet: readWallet(wallet),
     documents: documents.flatMap((one: Record<string, unknown> | null) => {
       const { id, title, living } = one ?? {}
       return typeof id === 'string' ? [{ id, title: typeof title === 'string' ? title : '', living: living === true }] : []

@@ -1,6 +1,6 @@
 /** Plain words and short forms for what a doc-chain says. */
 
-import type { Capability, LogEntry } from 'ostrakon'
+import type { Capability, LogEntry, Session } from 'ostrakon'
 
 /** Every CID of a kind starts alike, so the end is what tells two apart. */
 export function shortCid(cid: string): string {
@@ -72,6 +72,7 @@ const CHAINS: Record<string, string> = {
   'eip155:5': 'Görli',
   'eip155:100': 'Gnosis',
   'eip155:1337': 'a local test chain',
+  'eip155:31337': 'the devnet’s test chain',
   'eip155:11155111': 'Sepolia',
   'inmemory:12345': 'a chain that was only pretended',
 }
@@ -98,6 +99,34 @@ const WALLETS: Record<string, string> = {
   passkey: 'a passkey',
 }
 
+/** What a session may write, until when, and what it never can. */
+export function mayWords({ kind, resources, expiresAt }: Session): { may: string; until: string; never: string } {
+  const own = resources.length === 0
+  return {
+    may: own ? 'May write everything that is its own' : `May write ${list(resources.map((uri) => (uri === 'ceramic://*' ? 'every document of the account' : resource(uri))))}`,
+    until: expiresAt === undefined ? 'It does not end by itself' : `Until ${date(expiresAt / 1000)}, ${fromNow(expiresAt)}`,
+    never: kind === 'ethereum' || kind === 'solana' ? 'It cannot spend, nor sign anything else in the wallet’s name' : '',
+  }
+}
+
+const SPANS: [Intl.RelativeTimeFormatUnit, number][] = [
+  ['day', 86_400_000],
+  ['hour', 3_600_000],
+  ['minute', 60_000],
+]
+
+/** “in 7 days”, from unix milliseconds. */
+export function fromNow(at: number): string {
+  const left = at - Date.now()
+  const [unit, length] = SPANS.find(([, length]) => Math.abs(left) >= 1.5 * length) ?? ['minute', 60_000]
+  return new Intl.RelativeTimeFormat('en-GB', { numeric: 'auto' }).format(Math.round(left / length), unit)
+}
+
+/** The DID of a session as a person knows it: the account, or the key. */
+export function didWords(did: string): string {
+  return did.startsWith('did:pkh:') ? shortAccount(did) : shortDid(did)
+}
+
 /** Whose leave a key wrote by, for what, and until when. */
 export function leaveWords({ issuer, kind, resources, expires }: Capability): string {
   const wallet = (kind && Object.hasOwn(WALLETS, kind) && WALLETS[kind]) || 'a wallet'
@@ -115,7 +144,7 @@ function resource(uri: string): string {
 }
 
 /** The account of a `did:pkh`, as wallets show it. */
-function shortAccount(did: string): string {
+export function shortAccount(did: string): string {
   const account = did.split(':').at(-1) ?? did
   return account.length > 14 ? `${account.slice(0, 6)}…${account.slice(-4)}` : account
 }

@@ -1,0 +1,155 @@
+/** The forms by which documents are made and changed. */
+
+import type { Document, Node, Session } from 'ostrakon'
+import { h } from './dom.js'
+import { JsonEditor } from './editor.js'
+import { stamp } from './marks.js'
+import { readersOf } from './secret.js'
+import { failure } from './shelf.js'
+import { didWords, errorWords } from './words.js'
+
+/** What a new document says unless its writer says otherwise. */
+const BEGINNING = { title: 'A shard', text: 'Scratched into clay.' }
+
+/** A new tile. Resolves through `made` once it is on disk. */
+export class Composer {
+  readonly element: HTMLElement
+  #editor = new JsonEditor('Content, as JSON', BEGINNING)
+
+  constructor(node: Node, session: Session, keys: readonly Session[], made: (doc: Document) => void, leave: () => void) {
+    const title = h('h2', { tabindex: -1 }, 'A new document')
+    const family = h('input', { type: 'text', name: 'family', autocomplete: 'off' })
+    const tags = h('input', { type: 'text', name: 'tags', autocomplete: 'off' })
+    const all = h('input', { type: 'radio', name: 'readers', value: 'all', checked: true })
+    const some = h('input', { type: 'radio', name: 'readers', value: 'some' })
+    const readers = h('textarea', { rows: 3, spellcheck: 'false', 'aria-label': 'Their DIDs, one on each line', placeholder: 'did:key:z6Mk…' })
+    // Who does not name a key of their own cannot read it again.
+    readers.value = keys.flatMap(({ did, kind }) => (kind === 'key' ? [did] : [])).join('\n')
+    const dids = h(
+      'div',
+      { class: 'dids', hidden: true },
+      readers,
+      h('p', { class: 'hint' }, 'A DID with a key to read by: a did:key, as of “a key of its own”, or a 3ID. Who is not named cannot read it, you included.'),
+    )
+    for (const one of [all, some]) one.addEventListener('change', () => (dids.hidden = !some.checked))
+    const error = h('div', { class: 'error', role: 'alert', hidden: true })
+    const save = h('button', { type: 'submit', class: 'primary' }, 'Sign and keep')
+    const form = h(
+      'form',
+      { class: 'composer' },
+      h('p', { class: 'signer' }, 'as', stamp(session.did), h('code', { title: session.did }, didWords(session.did))),
+      this.#editor.element,
+      h('fieldset', {}, h('legend', {}, 'Who may read it'), h('label', {}, all, 'everybody'), h('label', {}, some, 'only these'), dids),
+      h(
+        'details',
+        {},
+        h('summary', {}, 'Family and tags'),
+        h('label', {}, 'Family', family),
+        h('label', {}, 'Tags, with commas between', tags),
+      ),
+      error,
+      h('p', { class: 'actions' }, save, h('button', { type: 'button', click: leave }, 'Cancel')),
+    )
+    form.addEventListener('submit', (event) => {
+      event.preventDefault()
+      const read = this.#editor.read()
+      if (!read) return this.#editor.focus()
+      error.hidden = true
+      void busy(save, async () => {
+        try {
+          const to = words(readers.value, /\s+/)
+          const content = some.checked ? await node.encrypt(read.value, { to }) : read.value
+          const words_ = { ...(family.value.trim() && { family: family.value.trim() }), ...(tags.value.trim() && { tags: words(tags.value, /,/) }) }
+          made(await node.create('tile', { content, ...words_ }, { session }))
+        } catch (problem) {
+          if (isAboutContent(problem)) return this.#editor.refuse(problem)
+          failure(error, problem)
+          error.hidden = false
+        }
+      })
+    })
+    this.element = h('article', { class: 'document new' }, h('header', {}, title), form)
+  }
+
+  focus(): void {
+    this.#editor.focus()
+  }
+}
+
+/** The form of a change, made for the state that `base` was read in. */
+export class Change {
+  readonly element: HTMLElement
+  #editor: JsonEditor
+  #base: Document
+
+  /** `open` is what the content says decrypted, if it is encrypted. */
+  constructor(node: Node, session: Session, base: Document, open: { value: unknown } | undefined, done: (doc?: Document) => void) {
+    this.#base = base
+    this.#editor = new JsonEditor('The whole content, as JSON', open ? open.value : (base.content ?? null))
+    const error = h('div', { class: 'error', role: 'alert', hidden: true })
+    const save = h('button', { type: 'submit', class: 'primary' }, 'Sign the change')
+    const stale = h('div', { class: 'stale', role: 'alert', hidden: true })
+    const form = h(
+      'form',
+      { class: 'composer' },
+      this.#editor.element,
+      stale,
+      error,
+      h('p', { class: 'actions' }, save, h('button', { type: 'button', click: () => done() }, 'Cancel')),
+    )
+    const write = async (onto: 'base' | 'newest'): Promise<void> => {
+      const read = this.#editor.read()
+      if (!read) return this.#editor.focus()
+      error.hidden = stale.hidden = true
+      try {
+        const content = open ? await node.encrypt(read.value, { to: readersOf(base.content as never) }) : read.value
+        done(await this.#base.update(content, onto === 'base' ? { session } : { session, throwIfStale: false }))
+      } catch (problem) {
+        if (errorWords(problem).code === 'stale') stale.hidden = false
+        else if (isAboutContent(problem)) this.#editor.refuse(problem)
+        else {
+          failure(error, problem)
+          error.hidden = false
+        }
+      }
+    }
+    const mine = h('button', { type: 'button' }, 'Sign mine on top of it')
+    mine.addEventListener('click', () => void busy(mine, () => write('newest')))
+    stale.append(
+      h('p', {}, h('b', {}, 'The document has changed while you wrote. '), 'Nothing was written. Below is what it says now; what you typed is still here.'),
+      h('p', { class: 'actions' }, mine, h('button', { type: 'button', click: () => done() }, 'Leave it as it is now')),
+    )
+    form.addEventListener('submit', (event) => {
+      event.preventDefault()
+      void busy(save, () => write('base'))
+    })
+    this.element = form
+  }
+
+  focus(): void {
+    this.#editor.focus()
+  }
+}
+
+/** A mistake that stands in the content rather than around it. */
+function isAboutContent(error: unknown): boolean {
+  return /^(?:init\/)?(?:content|value)\b| at "/.test(errorWords(error).message)
+}
+
+function words(text: string, between: RegExp): string[] {
+  return text
+    .split(between)
+    .map((word) => word.trim())
+    .filter((word) => word !== '')
+}
+
+/** A second press while the first is at work does nothing. */
+async function busy(button: HTMLButtonElement, work: () => Promise<void>): Promise<void> {
+  if (button.disabled) return
+  button.disabled = true
+  try {
+    await work()
+  } finally {
+    button.disabled = false
+  }
+}
