@@ -138,7 +138,8 @@ impl Documents {
                     let (tip, publication) = (*view.document.tip(), view.publication);
                     self.announce_publication(stream, tip, publication);
                 }
-                if moved {
+                // Also one whose anchor is proven now: what rests on it may have waited for that.
+                if differs {
                     self.renew(&stream);
                 }
                 match cause {
