@@ -33,6 +33,9 @@ const MAX_INPUT_BYTES: u64 = file::MAX_FILE_BYTES;
 /// How long a peer may take to answer, a document to be found, and what was written to be taken.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a peer that has the newest event is still served: what that event builds on, and its payload, it asks for after it.
+const LINGER: Duration = Duration::from_secs(3);
+
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
@@ -286,6 +289,9 @@ async fn keep(
                 }
             };
             let taken = matches!(tokio::time::timeout(PATIENCE, taken).await, Ok(Ok(())));
+            if taken {
+                tokio::time::sleep(LINGER).await;
+            }
             Ok((stream, tip, Some(taken)))
         }
         Ok(view) => Ok((*view.document.stream(), *view.document.tip(), None)),

@@ -257,6 +257,40 @@ fn what_one_visitor_writes_another_finds() {
 }
 
 #[test]
+fn what_a_script_creates_and_updates_is_handed_to_a_peer() {
+    let dir = tempfile::tempdir().unwrap();
+    let devnet = Devnet::start(dir.path());
+    let offers = devnet.offers();
+    let peer = offers["peers"][0].as_str().unwrap();
+    let run = |own: &str, args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_ostrakon"))
+            .args(args)
+            .arg("--json")
+            .arg("--dir")
+            .arg(dir.path().join(own))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let path = dir.path().join("x.json");
+    let file = path.to_str().unwrap();
+    std::fs::write(&path, r#"{ "n": 1 }"#).unwrap();
+    run("script", &["key", "new"]);
+    let made = run("script", &["create", file, "--peer", peer]);
+    assert_eq!(made["taken"], true, "{made}");
+    // The same key on another machine changes what it has to fetch first.
+    std::fs::create_dir_all(dir.path().join("other/keys")).unwrap();
+    let key = |own: &str| dir.path().join(own).join("keys/controller");
+    std::fs::copy(key("script"), key("other")).unwrap();
+    std::fs::write(&path, r#"{ "n": 2 }"#).unwrap();
+    let id = made["stream"].as_str().unwrap();
+    let changed = run("other", &["update", id, file, "--peer", peer]);
+    assert_eq!(changed["taken"], true, "{changed}");
+    assert_ne!(changed["tip"], made["tip"]);
+}
+
+#[test]
 fn a_busy_port_is_one_sentence_and_exit_code_2() {
     let dir = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
