@@ -35,6 +35,12 @@ declare module 'ostrakon-core' {
     linkMessage(account: string, did: string): Promise<{ message: string; timestamp: number }>
     linkAccount(proof: { account: string; message: string; timestamp: number; signature: string }): Promise<object>
     outbox(): Promise<import('./types.js').OutboxEntry[]>
+    createThreeId(wallet: string, name: string): Promise<import('./wire.js').SessionInfo>
+    openThreeId(wallet: string): Promise<import('./wire.js').SessionInfo>
+    threeIdWallets(session: string): Promise<import('./types.js').ThreeIdWallet[]>
+    addThreeIdWallet(session: string, wallet: string, name: string): Promise<void>
+    rotateThreeId(session: string, without: string[]): Promise<boolean>
+    finishThreeIdRotation(session: string): Promise<boolean>
     createJws(session: string, payload: string, header: string | undefined): Promise<object>
     encrypt(bytes: Uint8Array | undefined, json: string | undefined, to: string[]): Promise<import('./types.js').Jwe>
     rotateReaders(readers: string | undefined, to: string[]): Promise<import('./types.js').Readers>

@@ -6,6 +6,7 @@ import { DocumentState } from './document.js'
 import type { Context, Data } from './document.js'
 import { OstrakonError } from './error.js'
 import { Sessions } from './session.js'
+import { ThreeIds } from './three-id.js'
 import type * as T from './types.js'
 import type { Ready, WireEvent } from './wire.js'
 import { Writing } from './writing.js'
@@ -17,6 +18,7 @@ export class NodeHandle implements T.Node {
   readonly documents: T.Node['documents']
   readonly chains: T.Node['chains']
   readonly outbox: T.Node['outbox']
+  readonly threeId: T.ThreeIds
   #client: Client
   #ready: Ready
   readonly #sessions: Sessions
@@ -40,6 +42,7 @@ export class NodeHandle implements T.Node {
     })
     this.#sessions = new Sessions(this.#client, (event) => this.#emit('session', event))
     this.#connecting = new Connecting(this.#client, this.#sessions)
+    this.threeId = new ThreeIds(this.#client, this.#sessions)
     this.#context = { client: this.#client, sessions: this.#sessions }
     this.#writing = new Writing(this.#context)
     const call = this.#client.call.bind(this.#client)

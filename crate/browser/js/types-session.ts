@@ -114,7 +114,7 @@ export interface UsePasskeyOptions extends CallOptions {
 }
 
 /** Who vouches for a session: an account, a passkey, a key made from a wallet's signature, or a DID provider of the page. */
-export type SessionKind = 'ethereum' | 'solana' | 'passkey' | 'key' | 'external'
+export type SessionKind = 'ethereum' | 'solana' | 'passkey' | 'key' | '3id' | 'external'
 
 /** An identity that may write from this browser. It survives a reload; its key never leaves the worker. */
 export interface Session {
@@ -173,4 +173,32 @@ export interface DidResponse {
   id?: string | number | null
   result?: unknown
   error?: { code: number; message?: string; data?: unknown }
+}
+
+/** A wallet of a 3ID. Its name is encrypted to the 3ID. */
+export interface ThreeIdWallet {
+  /** The `did:key` of the wallet on this site. */
+  did: string
+  name: string
+}
+
+/**
+ * A 3ID (`did:3:…`) is one identity of several wallets. Each opens it with its own key on this site: a session of
+ * `node.connectWallet(wallet, { kind: 'key' })`, called `key` here. The session that this gives ends with that one, and after a reload
+ * is opened anew, without a prompt.
+ */
+export interface ThreeIds {
+  /** Makes one, with this wallet. */
+  create(key: Session, name: string, options?: CallOptions): Promise<Session>
+  /** The one that the wallet speaks for; `three-id-none` if there is none. */
+  open(key: Session, options?: CallOptions): Promise<Session>
+  wallets(session: Session, options?: CallOptions): Promise<ThreeIdWallet[]>
+  /** Lets another wallet, of which this is the key, speak for the 3ID. */
+  addWallet(session: Session, key: Session, name: string, options?: CallOptions): Promise<void>
+  /**
+   * Goes over to new keys, which the wallets of these DIDs do not get to know; none removes nobody. Resolves to whether the 3ID has
+   * them by now: false while the new keychain waits for its anchor, and then `finish` goes on.
+   */
+  rotate(session: Session, without?: string[], options?: CallOptions): Promise<boolean>
+  finish(session: Session, options?: CallOptions): Promise<boolean>
 }

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import type { ConnectOptions, DidProvider, Eip1193Provider, Passkey, PasskeyOptions, Session, SessionEvent, StandardWallet, UsePasskeyOptions, Wallet } from './types-session.js'
+import type { ConnectOptions, DidProvider, Eip1193Provider, Passkey, PasskeyOptions, Session, SessionEvent, StandardWallet, ThreeIds, UsePasskeyOptions, Wallet } from './types-session.js'
 
 export type * from './types-session.js'
 
@@ -226,6 +226,7 @@ export interface Node extends AsyncDisposable {
    * can verify. The wallet signs one text.
    */
   linkAccount(wallet: Wallet | Eip1193Provider | StandardWallet, options?: LinkOptions): Promise<Document>
+  readonly threeId: ThreeIds
   /** Encrypts JSON, or bytes, so that only these DIDs can read it. They must have a key to agree on: `did:key` of ed25519, or a 3ID. */
   encrypt(value: unknown, options: EncryptOptions): Promise<Jwe>
   /**

@@ -1,7 +1,7 @@
 // What page, worker and the workers of other tabs say to each other. Everything here survives structured cloning.
 
 import type { Json } from './content.js'
-import type { Jwe, NewDocuments, NodeEvents, OutboxEntry, Readers, SessionEvents, SessionKind, Status } from './types.js'
+import type { Jwe, NewDocuments, NodeEvents, OutboxEntry, Readers, SessionEvents, SessionKind, Status, ThreeIdWallet } from './types.js'
 
 /** Raised whenever a message changes its meaning: tabs that were loaded at different times may meet. */
 export const WIRE_VERSION = 3
@@ -50,6 +50,14 @@ export interface Methods {
   passkeyCandidates(assertion: Assertion): string[]
   /** The block of the capability by which the session writes, in base64url; none if it signs as its DID itself. */
   sessionCapability(session: string): string | undefined
+  /** Of `wallet`, a session of kind `key`. */
+  createThreeId(wallet: string, name: string): SessionInfo
+  openThreeId(wallet: string): SessionInfo
+  threeIdWallets(session: string): ThreeIdWallet[]
+  addThreeIdWallet(session: string, wallet: string, name: string): void
+  /** To new keys, which these wallets do not get to know; whether the 3ID has them by now. */
+  rotateThreeId(session: string, without: string[]): boolean
+  finishThreeIdRotation(session: string): boolean
   createJws(session: string, payload: string, header: string | undefined): object
   decryptJwe(session: string, jwe: string): Uint8Array
   create(session: string, document: NewDocument): object

@@ -134,6 +134,12 @@ export class LocalNode {
       case 'revokeSession':
       case 'passkeyDid':
       case 'passkeyCandidates':
+      case 'createThreeId':
+      case 'openThreeId':
+      case 'threeIdWallets':
+      case 'addThreeIdWallet':
+      case 'rotateThreeId':
+      case 'finishThreeIdRotation':
       case 'sessionCapability':
       case 'linkMessage':
       case 'linkAccount':

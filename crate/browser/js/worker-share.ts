@@ -16,7 +16,7 @@ import { WIRE_VERSION } from './wire.js'
 import { LocalNode } from './worker-node.js'
 
 /** Calls that write something else, or nothing, when they are made again. */
-const ONCE: readonly Method[] = ['completeSession', 'create', 'createMany', 'update', 'linkAccount']
+const ONCE: readonly Method[] = ['completeSession', 'create', 'createMany', 'update', 'linkAccount', 'createThreeId', 'addThreeIdWallet', 'rotateThreeId']
 
 /** On the channel. `to` and `from` are ids of workers; a message without `to` is for all. */
 type Message =

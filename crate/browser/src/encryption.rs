@@ -137,6 +137,10 @@ async fn clear(
             .decrypt(&session.about().did, json)
             .await?);
     }
+    if let Some(three_id) = session.three_id() {
+        let keys = three_id.lock().await.keyring().decryption_keys();
+        return Ok(jwe.decrypt(&keys)?);
+    }
     let key = session.signer()?.decryption_key();
     Ok(jwe.decrypt(&[key])?)
 }

@@ -3,6 +3,7 @@
 use js_sys::{Error, Reflect};
 use ostrakon_node::NodeError;
 use ostrakon_node::store::StoreError;
+use ostrakon_node::writing::ThreeIdError;
 use ostrakon_protocol::author::AuthorError;
 use ostrakon_protocol::jose::jwe::JweError;
 use ostrakon_protocol::refusal::Refusal;
@@ -64,6 +65,8 @@ pub fn hint(code: &str) -> Option<&'static str> {
         "session-expired" => "Connect the wallet again for a new session.",
         "session-damaged" => "Revoke it, and connect the wallet again for a new session.",
         "session-limit" => "Revoke sessions that are no longer needed.",
+        "three-id-none" => "Make one, or let a wallet of the one there is add this wallet.",
+        "session-kind" => "Connect the wallet with kind: 'key'.",
         "session-external" => "Only the DID provider in the page has the key.",
         "crypto-unavailable" => {
             "Serve the page over https or from localhost, to a browser with WebCrypto."
@@ -138,6 +141,12 @@ impl From<SessionError> for Failure {
 
 impl From<AuthorError> for Failure {
     fn from(error: AuthorError) -> Failure {
+        Failure::new(error.code(), error.to_string())
+    }
+}
+
+impl From<ThreeIdError> for Failure {
+    fn from(error: ThreeIdError) -> Failure {
         Failure::new(error.code(), error.to_string())
     }
 }

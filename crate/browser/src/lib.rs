@@ -46,6 +46,13 @@
 //!   linkMessage(account: string, did: string): Promise<{ message: string, timestamp: number }>
 //!   linkAccount(proof: { account: string, message: string, timestamp: number, signature: string }): Promise<Document>
 //!   outbox(): Promise<OutboxEntry[]>
+//!   /** A 3ID, opened by the session of a wallet's key. */
+//!   createThreeId(wallet: string, name: string): Promise<SessionInfo>
+//!   openThreeId(wallet: string): Promise<SessionInfo>
+//!   threeIdWallets(session: string): Promise<{ did: string, name: string }[]>
+//!   addThreeIdWallet(session: string, wallet: string, name: string): Promise<void>
+//!   rotateThreeId(session: string, without: string[]): Promise<boolean>
+//!   finishThreeIdRotation(session: string): Promise<boolean>
 //!   createJws(session: string, payload: string, header?: string): Promise<object>
 //!   /** Bytes, or JSON as a text if there are none. */
 //!   encrypt(bytes: Uint8Array | undefined, json: string | undefined, to: string[]): Promise<Jwe>

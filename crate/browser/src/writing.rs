@@ -84,7 +84,7 @@ impl OstrakonNode {
     pub fn create(&self, session: String, document: String) -> Promise {
         let (node, sessions) = (self.node.clone(), self.sessions.clone());
         self.call(None, async move {
-            let signer = sessions.signer(&session)?;
+            let signer = sessions.signer(&session, &node)?;
             let document: NewDocument = json(&document)?;
             let (new, content) = Models::default().wanted(&node, document).await?;
             let view = node.create(&signer, &new).await?;
@@ -101,7 +101,7 @@ impl OstrakonNode {
     pub fn create_many(&self, session: String, documents: String) -> Promise {
         let (node, sessions) = (self.node.clone(), self.sessions.clone());
         self.call(None, async move {
-            let signer = sessions.signer(&session)?;
+            let signer = sessions.signer(&session, &node)?;
             let documents: Vec<NewDocument> = json(&documents)?;
             if documents.len() > MAX_MANY {
                 return Err(invalid(&format!("more than {MAX_MANY} documents")));
@@ -135,7 +135,7 @@ impl OstrakonNode {
     ) -> Promise {
         let (node, sessions) = (self.node.clone(), self.sessions.clone());
         self.call(None, async move {
-            let signer = sessions.signer(&session)?;
+            let signer = sessions.signer(&session, &node)?;
             let stream: StreamId = parse(&id)?;
             let base = base.map(|text| text.parse::<Cid>()).transpose();
             let base = base.map_err(|error| Failure::new("invalid-id", error.to_string()))?;

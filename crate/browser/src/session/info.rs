@@ -17,6 +17,9 @@ pub enum SessionKind {
     Passkey,
     /// A key made from a wallet's signature, which is the DID itself.
     Key,
+    /// A 3ID, whose keychain a wallet's key opened.
+    #[serde(rename = "3id")]
+    ThreeId,
     /// A DID provider of a page.
     External,
 }
@@ -64,11 +67,12 @@ struct Info<'a> {
 }
 
 impl About {
-    pub(super) fn external(did: String, now: u64) -> About {
+    /// Of one that is not kept.
+    pub(super) fn passing(kind: SessionKind, did: String, now: u64) -> About {
         About {
             key: did.clone(),
             did,
-            kind: SessionKind::External,
+            kind,
             resources: Vec::new(),
             expires_at: None,
             created_at: now,

@@ -19,6 +19,7 @@ mod info;
 pub(crate) mod provider;
 mod seed;
 pub mod signer;
+mod three_id;
 pub mod vault;
 
 use std::cell::{Ref, RefCell};
@@ -27,9 +28,11 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
+use futures::lock::Mutex;
 use futures_timer::Delay;
 use js_sys::{Date, Function};
 use ostrakon_node::store::StoreError;
+use ostrakon_node::writing::ThreeId;
 use ostrakon_protocol::Block;
 use ostrakon_protocol::cacao;
 use ostrakon_protocol::did::from_wallet::KeyError;
@@ -83,6 +86,11 @@ pub enum SessionError {
     /// A wallet's signature makes no key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// Another kind of session is wanted.
+    #[error(
+        "a session of this kind can't do that: a wallet's key opens 3IDs, and a 3ID signs events only"
+    )]
+    Kind,
     /// The DID provider in a page failed, or answered something else.
     #[error("the DID provider failed: {message}")]
     Provider {
@@ -113,6 +121,7 @@ impl SessionError {
             Self::OtherKind => "session-account",
             Self::Encoding => "session-signature-format",
             Self::Refused(error) => error.code(),
+            Self::Kind => "session-kind",
             Self::Key(error) => error.code(),
             Self::Provider { code, .. } => code,
             Self::Store(error) => error.code(),
@@ -125,12 +134,16 @@ pub struct Session {
     id: String,
     about: About,
     capability: Option<Block>,
+    /// The session whose key opened this one, and with which it ends.
+    opened_by: Option<String>,
     state: RefCell<State>,
 }
 
 enum State {
     /// It signs.
-    Open(Box<Ed25519Signer>),
+    Open(Box<Key>),
+    /// It signs as a 3ID, whose keychain was opened.
+    ThreeId(Rc<Mutex<ThreeId>>),
     /// It has ended; its key is gone.
     Expired,
     /// It was ended; its key is gone.
@@ -139,6 +152,13 @@ enum State {
     Damaged,
     /// A page signs.
     External,
+}
+
+/// What an open session signs with.
+struct Key {
+    signer: Ed25519Signer,
+    /// Of a wallet's key, which opens the keychain of a 3ID.
+    wallet: Option<Seed>,
 }
 
 impl Session {
@@ -169,12 +189,13 @@ impl Session {
             return Err(SessionError::Expired(did()));
         }
         let open = Ref::filter_map(self.state.borrow(), |state| match state {
-            State::Open(signer) => Some(&**signer),
+            State::Open(key) => Some(&key.signer),
             _ => None,
         });
         open.map_err(|state| match *state {
             State::Damaged => SessionError::Damaged(did()),
             State::External => SessionError::External(did()),
+            State::ThreeId(_) => SessionError::Kind,
             State::Revoked => SessionError::Unknown(self.id.clone()),
             State::Open(_) | State::Expired => SessionError::Expired(did()),
         })
@@ -241,7 +262,7 @@ impl Sessions {
             (Some(sealed), false) => {
                 let bound = self.0.vault.bound(&id, &about, capability.as_ref());
                 match sealed.open(&bound).await {
-                    Ok(seed) => State::Open(signer(&seed, capability.as_ref())),
+                    Ok(seed) => State::Open(key(seed, about.kind, capability.as_ref())),
                     Err(_) => State::Damaged,
                 }
             }
@@ -250,6 +271,7 @@ impl Sessions {
             id: id.clone(),
             about,
             capability,
+            opened_by: None,
             state: state.into(),
         });
         if over && sealed.is_some() {
@@ -306,13 +328,13 @@ impl Sessions {
         let id = name()?;
         let bound = self.0.vault.bound(&id, &about, capability.as_ref());
         let sealed = Sealed::make(&seed, &bound).await?;
-        let signer = signer(&seed, capability.as_ref());
-        drop(seed);
+        let key = key(seed, about.kind, capability.as_ref());
         let session = Rc::new(Session {
             id: id.clone(),
             about,
             capability,
-            state: State::Open(signer).into(),
+            opened_by: None,
+            state: State::Open(key).into(),
         });
         self.0.vault.keep(&session, Some(&sealed)).await?;
         self.0.all.borrow_mut().insert(id, session.clone());
@@ -330,7 +352,7 @@ impl Sessions {
             }
             let ended = all
                 .values()
-                .filter(|one| !one.counts() && !one.is_external());
+                .filter(|one| !one.counts() && !one.id.starts_with("did:"));
             let ended: Vec<_> = ended.collect();
             let oldest = ended.iter().min_by_key(|one| one.about.created_at);
             oldest
@@ -371,13 +393,20 @@ impl Sessions {
             return Ok(());
         }
         let session = self.0.all.borrow_mut().remove(id);
-        let external = session.as_ref().is_some_and(|one| one.is_external());
-        if let Some(session) = session {
+        let by = |one: &Session| one.opened_by.as_deref() == Some(id);
+        let opened = self
+            .0
+            .all
+            .borrow_mut()
+            .extract_if(.., |_, one| by(one))
+            .collect::<Vec<_>>();
+        let opened = opened.into_iter().map(|(_, session)| session);
+        for session in session.into_iter().chain(opened) {
             session.state.replace(State::Revoked);
             self.tell(&session, Change::Revoked);
         }
         // Also of one that is not known: an earlier try may have failed here.
-        match external {
+        match id.starts_with("did:") {
             true => Ok(()),
             false => self.0.vault.remove(id).await,
         }
@@ -395,8 +424,9 @@ impl Sessions {
                 all.entry(did.clone()).or_insert_with(|| {
                     let session = Rc::new(Session {
                         id: did.clone(),
-                        about: About::external(did.clone(), now()),
+                        about: About::passing(SessionKind::External, did.clone(), now()),
                         capability: None,
+                        opened_by: None,
                         state: State::External.into(),
                     });
                     begun.push(session.clone());
@@ -474,11 +504,14 @@ async fn watch(all: Weak<Inner>, one: Weak<Session>, warning: u64, end: u64) {
     }
 }
 
-fn signer(seed: &Seed, capability: Option<&Block>) -> Box<Ed25519Signer> {
+fn key(seed: Seed, kind: SessionKind, capability: Option<&Block>) -> Box<Key> {
     let signer = Ed25519Signer::from_seed(seed.expose());
-    Box::new(match capability {
-        Some(block) => signer.with_capability(*block.cid()),
-        None => signer,
+    Box::new(Key {
+        signer: match capability {
+            Some(block) => signer.with_capability(*block.cid()),
+            None => signer,
+        },
+        wallet: Some(seed).filter(|_| kind == SessionKind::Key),
     })
 }
 

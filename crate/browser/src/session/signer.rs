@@ -1,8 +1,9 @@
-//! A session as the signer of events: its key, asked anew for each, or a provider in a page.
+//! A session as the signer of events: its key, asked anew for each, those of its 3ID, or a provider in a page.
 
 use std::rc::Rc;
 
 use async_trait::async_trait;
+use ostrakon_node::Node;
 use ostrakon_node::writing::{SignError, Signed, Signer};
 use ostrakon_protocol::Cid;
 use ostrakon_protocol::event::Signature;
@@ -13,6 +14,7 @@ use super::{Session, SessionError, Sessions};
 pub struct SessionSigner {
     session: Rc<Session>,
     sessions: Sessions,
+    node: Node,
 }
 
 impl Sessions {
@@ -20,13 +22,16 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError::Unknown`], [`SessionError::Expired`], [`SessionError::Damaged`].
-    pub fn signer(&self, id: &str) -> Result<SessionSigner, SessionError> {
+    pub fn signer(&self, id: &str, node: &Node) -> Result<SessionSigner, SessionError> {
         let session = self.get(id)?;
-        if !session.is_external() {
+        if !session.is_external() && session.three_id().is_none() {
             session.signer()?;
         }
-        let sessions = self.clone();
-        Ok(SessionSigner { session, sessions })
+        Ok(SessionSigner {
+            session,
+            sessions: self.clone(),
+            node: node.clone(),
+        })
     }
 }
 
@@ -40,6 +45,15 @@ impl Signer for SessionSigner {
         if self.session.is_external() {
             let provider = self.sessions.provider();
             return Ok(provider.sign(self.controller(), payload).await?);
+        }
+        if let Some(three_id) = self.session.three_id() {
+            let three_id = three_id.lock().await;
+            let signer = self.node.three_id_signer(&three_id).await;
+            let signer = signer.map_err(|error| SignError::Failed(error.to_string()))?;
+            return Ok(Signed {
+                envelope: signer.sign(payload),
+                capability: None,
+            });
         }
         let (protected, signature) = self.session.signer()?.sign(&payload.to_bytes());
         Ok(Signed {

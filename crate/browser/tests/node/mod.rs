@@ -7,9 +7,10 @@ use std::rc::Rc;
 use futures::channel::oneshot;
 use js_sys::{Array, Function, JSON, Object, Promise, Reflect, Uint8Array};
 use ostrakon_browser::node::OstrakonNode;
-use ostrakon_protocol::author::{TileMetadata, tile_init, tile_update};
+use ostrakon_protocol::author::tile_update;
+use ostrakon_protocol::event::{Envelope, Init, Signature};
 use ostrakon_protocol::jose::Ed25519Signer;
-use ostrakon_protocol::{Block, Cid, CommitId, Ipld, StreamId, car};
+use ostrakon_protocol::{Block, Cid, CommitId, Ipld, StreamId, StreamType, car};
 use rexie::Rexie;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -74,9 +75,22 @@ impl Tile {
             entry("count", Ipld::Integer(0)),
             entry("__proto__", hostile),
         ]);
-        let metadata = TileMetadata::default();
-        let (stream, init) =
-            tile_init(&signer, Some(Ipld::Map(content)), &metadata, [1; 12]).unwrap();
+        // As a stranger would write it: nobody is helped to write the key `__proto__`.
+        let header = BTreeMap::from([
+            entry("controllers", Ipld::List(vec![string(signer.did())])),
+            entry("unique", string("AQEBAQEBAQEBAQEB")),
+        ]);
+        let payload = Init::payload(header, Some(Ipld::Map(content))).unwrap();
+        let (protected, signature) = signer.sign(&payload.cid().to_bytes());
+        let envelope = Envelope {
+            payload: *payload.cid(),
+            signatures: vec![Signature {
+                protected: protected.into(),
+                signature: signature.into(),
+            }],
+        };
+        let init = vec![payload, envelope.write().unwrap()];
+        let stream = StreamId::new(StreamType::TILE, *init[1].cid());
         let mut events = vec![*stream.init()];
         let mut blocks = vec![init];
         for n in 1..=changes {

@@ -261,3 +261,71 @@ async fn what_a_provider_signs_is_verified_before_it_is_used() {
     let made = plain(&value(node.create(did.clone(), tile(json!({ "n": 1 })))).await);
     assert_eq!(made["metadata"]["controllers"], json!([did]));
 }
+
+#[wasm_bindgen_test]
+async fn a_wallet_s_key_opens_a_3id_that_writes_reads_and_takes_other_wallets() {
+    let name = fresh();
+    let first = start(&name, Function::default()).await;
+    let key = async |node: &OstrakonNode, seed: u8| {
+        let wallet = Wallet::new(seed);
+        let site = "notes.example";
+        let message = value(node.key_message(wallet.account(), site.into())).await;
+        let signature = wallet.sign(&message.as_string().unwrap());
+        let answer = json!({ "account": wallet.account(), "site": site, "signature": signature });
+        let answer = JSON::parse(&answer.to_string()).unwrap();
+        value(node.open_key_session(answer)).await
+    };
+    let wallet = key(&first, 1).await;
+    // An account's session has no key of the wallet's.
+    let other = text(&Wallet::new(1).connect(&first).await, "session");
+    assert_eq!(
+        code(first.create_three_id(other, "x".into())).await,
+        "session-kind"
+    );
+
+    let made = first.create_three_id(text(&wallet, "session"), "phone".into());
+    let made = plain(&value(made).await);
+    assert_eq!(made["kind"], "3id");
+    let did = made["did"].as_str().unwrap().to_owned();
+    assert!(did.starts_with("did:3:k"), "{did}");
+    let tile = plain(&value(first.create(did.clone(), tile(json!({ "n": 1 })))).await);
+    assert_eq!(tile["metadata"]["controllers"], json!([did]));
+    let second = key(&first, 2).await;
+    let second = text(&second, "session");
+    value(first.add_three_id_wallet(did.clone(), second.clone(), "laptop".into())).await;
+    let wallets = plain(&value(first.three_id_wallets(did.clone())).await);
+    let named = |name: &str| {
+        wallets
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["name"] == name)
+    };
+    assert_eq!(named("phone").unwrap()["did"], text(&wallet, "did"));
+    assert!(named("laptop").is_some());
+    value(first.stop()).await;
+    drop(first);
+
+    // After a restart the other wallet's kept key opens it, with no prompt.
+    let node = start(&name, Function::default()).await;
+    let open = plain(&value(node.open_three_id(second.clone())).await);
+    assert_eq!(open["did"], did);
+    let changed = update(
+        &node,
+        &did,
+        tile["id"].as_str().unwrap(),
+        json!({ "n": 2 }),
+        None,
+    );
+    assert_eq!(plain(&value(changed).await)["content"], json!({ "n": 2 }));
+    // It ends with the session that opened it.
+    value(node.revoke_session(second)).await;
+    let ended = update(
+        &node,
+        &did,
+        tile["id"].as_str().unwrap(),
+        json!({ "n": 3 }),
+        None,
+    );
+    assert_eq!(code(ended).await, "session-unknown");
+}
