@@ -209,9 +209,10 @@ pub fn encrypt(count: u32, to: Vec<String>) -> Result<f64, JsValue> {
 pub fn decrypt(secrets: &str, seeds: &[u8]) -> Result<f64, JsValue> {
     let secrets: Vec<Value> = serde_json::from_str(secrets).map_err(wrong)?;
     let texts: Vec<String> = secrets.iter().map(Value::to_string).collect();
-    let seeds = seeds.as_chunks::<32>().0;
+    let seeds = seeds.as_chunks::<32>().0.iter();
+    let keys: Vec<_> = seeds.map(|seed| [DecryptionKey::from_seed(seed)]).collect();
     let start = Instant::now();
-    for (text, seed) in texts.iter().zip(seeds.iter().cycle()) {
+    for (text, key) in texts.iter().zip(keys.iter().cycle()) {
         let json: Value = serde_json::from_str(text).map_err(wrong)?;
         let jwe = Jwe::from_general(&json).map_err(wrong)?;
         let clear = jwe

@@ -37,11 +37,20 @@ impl Jwe {
             .map(|one| Fields::of(one, &protected))
             .collect();
         for key in keys {
-            for recipient in &recipients {
-                if let Some(content_key) = recipient.content_key(key)?
-                    && let Some(text) = self.opened(&content_key)
-                {
-                    return Ok(text);
+            // Whoever is named is tried first, since each try costs a key agreement; the others' headers must be in order all
+            // the same.
+            for named in [true, false] {
+                for recipient in &recipients {
+                    let wrapped = recipient.wrapped()?;
+                    if named && !recipient.is_called(key) {
+                        continue;
+                    }
+                    if let Some(wrapped) = wrapped
+                        && let Some(content_key) = wrapped.open(key)?
+                        && let Some(text) = self.opened(&content_key)
+                    {
+                        return Ok(text);
+                    }
                 }
             }
         }
@@ -113,8 +122,14 @@ impl<'a> Fields<'a> {
         self.protected.get(name).or_else(|| self.own.get(name))
     }
 
-    /// Like js, which lets a malformed recipient spoil those after it: an error refuses the whole.
-    fn content_key(&self, key: &DecryptionKey) -> Result<Option<Text>, JweError> {
+    fn is_called(&self, key: &DecryptionKey) -> bool {
+        let kid = self.get("kid").and_then(Value::as_str);
+        kid.is_some_and(|kid| key.is_called(kid))
+    }
+
+    /// Nothing if it is wrapped in another way. Like js, which lets a malformed recipient spoil those after it: an error
+    /// refuses the whole.
+    fn wrapped(&self) -> Result<Option<Wrapped>, JweError> {
         if self.get("alg").and_then(Value::as_str) != Some(KEY_ALGORITHM) {
             return Ok(None);
         }
@@ -129,12 +144,31 @@ impl<'a> Fields<'a> {
             return Ok(None);
         };
         let x = bytes(Some(x))?.and_then(|x| <[u8; 32]>::try_from(x).ok());
-        let apu = bytes(self.get("apu"))?.unwrap_or_default();
-        let apv = bytes(self.get("apv"))?.unwrap_or_default();
-        let wrapping = x.and_then(|x| key.unwrapping(x, &apu, &apv));
+        Ok(Some(Wrapped {
+            ephemeral: x.ok_or(JweError::BadKey)?,
+            apu: bytes(self.get("apu"))?.unwrap_or_default(),
+            apv: bytes(self.get("apv"))?.unwrap_or_default(),
+            iv,
+            sealed: [self.encrypted_key, &tag].concat(),
+        }))
+    }
+}
+
+/// The content's key, as one recipient gets it.
+struct Wrapped {
+    ephemeral: [u8; 32],
+    apu: Vec<u8>,
+    apv: Vec<u8>,
+    iv: Vec<u8>,
+    sealed: Vec<u8>,
+}
+
+impl Wrapped {
+    fn open(self, key: &DecryptionKey) -> Result<Option<Text>, JweError> {
+        let wrapping = key.unwrapping(self.ephemeral, &self.apu, &self.apv);
         let wrapping = wrapping.ok_or(JweError::BadKey)?;
-        let mut sealed = Zeroizing::new([self.encrypted_key, &tag].concat());
-        let opened = cipher::open(&wrapping[..], &iv, &[], &mut sealed);
+        let mut sealed = Zeroizing::new(self.sealed);
+        let opened = cipher::open(&wrapping[..], &self.iv, &[], &mut sealed);
         Ok(opened.map(|()| sealed))
     }
 }

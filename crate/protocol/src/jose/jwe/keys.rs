@@ -99,7 +99,11 @@ fn some(keys: Vec<AgreementKey>, did: &str) -> Result<Vec<AgreementKey>, JweErro
 }
 
 /// The secret half: what others encrypted to. Wiped when it is dropped.
-pub struct DecryptionKey(StaticSecret);
+pub struct DecryptionKey {
+    secret: StaticSecret,
+    /// The `did:key` it belongs to, if it does.
+    did: Option<String>,
+}
 
 impl DecryptionKey {
     /// The key of an ed25519 seed of 32 bytes, as key-did-provider-ed25519 derives it.
@@ -109,14 +113,29 @@ impl DecryptionKey {
 
     /// An X25519 secret itself, as the keychain of a 3ID holds it.
     pub fn from_secret(mut secret: [u8; 32]) -> Self {
-        let key = Self(StaticSecret::from(secret));
+        let key = Self {
+            secret: StaticSecret::from(secret),
+            did: None,
+        };
         secret.zeroize();
         key
     }
 
+    pub(in crate::jose) fn of(self, did: &str) -> Self {
+        Self {
+            did: Some(did.to_owned()),
+            ..self
+        }
+    }
+
     /// Its public half, without a name.
     pub fn public(&self) -> [u8; 32] {
-        PublicKey::from(&self.0).to_bytes()
+        PublicKey::from(&self.secret).to_bytes()
+    }
+
+    /// Whether a recipient says to be this key. Anybody can say so.
+    pub(super) fn is_called(&self, kid: &str) -> bool {
+        kid.split('#').next() == self.did.as_deref()
     }
 
     /// What the content key was wrapped with, or nothing if `ephemeral` is a point nobody can agree on anything with.
@@ -126,7 +145,7 @@ impl DecryptionKey {
         apu: &[u8],
         apv: &[u8],
     ) -> Option<Zeroizing<[u8; 32]>> {
-        agreed(&self.0, ephemeral, apu, apv)
+        agreed(&self.secret, ephemeral, apu, apv)
     }
 }
 

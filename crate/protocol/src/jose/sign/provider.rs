@@ -80,7 +80,7 @@ impl Ed25519Signer {
         let mut secret = self.key.to_scalar_bytes();
         let key = DecryptionKey::from_secret(secret);
         secret.zeroize();
-        key
+        key.of(&self.did)
     }
 
     /// The DID URL of the key.

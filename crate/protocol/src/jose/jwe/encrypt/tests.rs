@@ -336,6 +336,24 @@ fn a_key_nobody_can_agree_with_is_refused_on_either_side() {
     }
 }
 
+#[test]
+fn who_is_named_is_tried_first() {
+    let mut jwe = encrypted(b"x", &[1, 2]).to_general();
+    jwe["recipients"][0]["header"]["epk"]["x"] = json!(BASE64URL_NOPAD.encode(&[0; 32]));
+    let read = |jwe: &Value| {
+        let jwe = Jwe::from_general(jwe).unwrap();
+        jwe.decrypt(&[key(2)]).map_err(|error| error.code())
+    };
+    assert_eq!(**read(&jwe).unwrap(), *b"x");
+    // Who is not named tries all in turn.
+    let kid = jwe["recipients"][1]["header"]["kid"].take();
+    assert_eq!(read(&jwe), Err("jwe-bad-key"));
+    // A name is no more than a hint.
+    jwe["recipients"][0] = encrypted(b"x", &[1]).to_general()["recipients"][0].take();
+    jwe["recipients"][0]["header"]["kid"] = kid;
+    assert_eq!(**read(&jwe).unwrap(), *b"x");
+}
+
 /// The verdicts are did-jwt 7.4.7's.
 #[test]
 fn a_malformed_recipient_before_the_own_one_spoils_all_or_is_passed_over_as_in_js() {
