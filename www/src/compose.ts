@@ -4,7 +4,7 @@ import type { Document, Node, Session } from 'ostrakon'
 import { h } from './dom.js'
 import { JsonEditor } from './editor.js'
 import { stamp } from './marks.js'
-import { readersOf } from './secret.js'
+import { isReaders, named, readersOf, seal, sealed } from './secret.js'
 import { failure } from './shelf.js'
 import { didWords, errorWords } from './words.js'
 
@@ -21,6 +21,8 @@ export class Composer {
     const family = h('input', { type: 'text', name: 'family', autocomplete: 'off' })
     const tags = h('input', { type: 'text', name: 'tags', autocomplete: 'off' })
     const all = h('input', { type: 'radio', name: 'readers', value: 'all', checked: true })
+    const list = h('input', { type: 'radio', name: 'readers', value: 'list' })
+    const listId = h('input', { type: 'text', autocomplete: 'off', spellcheck: 'false', 'aria-label': 'Id of the list', placeholder: 'its id; empty begins one with these' })
     const some = h('input', { type: 'radio', name: 'readers', value: 'some' })
     const readers = h('textarea', { rows: 3, spellcheck: 'false', 'aria-label': 'Their DIDs, one on each line', placeholder: 'did:key:z6Mk…' })
     // Who does not name a key of their own cannot read it again.
@@ -31,7 +33,13 @@ export class Composer {
       readers,
       h('p', { class: 'hint' }, 'A DID with a key to read by: a did:key, as of “a key of its own”, or a 3ID. Who is not named cannot read it, you included.'),
     )
-    for (const one of [all, some]) one.addEventListener('change', () => (dids.hidden = !some.checked))
+    for (const one of [all, some, list])
+      one.addEventListener('change', () => {
+        listId.hidden = !list.checked
+        dids.hidden = all.checked || (list.checked && listId.value.trim() !== '')
+      })
+    listId.addEventListener('input', () => (dids.hidden = listId.value.trim() !== ''))
+    listId.hidden = true
     const error = h('div', { class: 'error', role: 'alert', hidden: true })
     const save = h('button', { type: 'submit', class: 'primary' }, 'Sign and keep')
     const form = h(
@@ -39,7 +47,7 @@ export class Composer {
       { class: 'composer' },
       h('p', { class: 'signer' }, 'as', stamp(session.did), h('code', { title: session.did }, didWords(session.did))),
       this.#editor.element,
-      h('fieldset', {}, h('legend', {}, 'Who may read it'), h('label', {}, all, 'everybody'), h('label', {}, some, 'only these'), dids),
+      h('fieldset', {}, h('legend', {}, 'Who may read it'), h('label', {}, all, 'everybody'), h('label', {}, some, 'only these'), h('label', {}, list, 'whoever is in a list, which can change'), listId, dids),
       h(
         'details',
         {},
@@ -50,6 +58,13 @@ export class Composer {
       error,
       h('p', { class: 'actions' }, save, h('button', { type: 'button', click: leave }, 'Cancel')),
     )
+    /** A new list of readers; kept in the field, so that a second try begins no second one. */
+    const begin = async (to: string[]): Promise<string> => {
+      const made = await node.create('tile', { content: await node.rotateReaders(undefined, { to }), family: 'readers' }, { session })
+      listId.value = made.url
+      dids.hidden = true
+      return made.url
+    }
     form.addEventListener('submit', (event) => {
       event.preventDefault()
       const read = this.#editor.read()
@@ -58,7 +73,7 @@ export class Composer {
       void busy(save, async () => {
         try {
           const to = words(readers.value, /\s+/)
-          const content = some.checked ? await node.encrypt(read.value, { to }) : read.value
+          const content = some.checked ? await node.encrypt(read.value, { to }) : list.checked ? await seal(node, read.value, listId.value.trim() || (await begin(to))) : read.value
           const words_ = { ...(family.value.trim() && { family: family.value.trim() }), ...(tags.value.trim() && { tags: words(tags.value, /,/) }) }
           made(await node.create('tile', { content, ...words_ }, { session }))
         } catch (problem) {
@@ -102,7 +117,8 @@ export class Change {
       if (!read) return this.#editor.focus()
       error.hidden = stale.hidden = true
       try {
-        const content = open ? await node.encrypt(read.value, { to: readersOf(base.content as never) }) : read.value
+        const was = sealed(base.content)
+        const content = !open || !was ? read.value : was.list === undefined ? await node.encrypt(read.value, { to: readersOf(was.secret) }) : await seal(node, read.value, was.list)
         done(await this.#base.update(content, onto === 'base' ? { session } : { session, throwIfStale: false }))
       } catch (problem) {
         if (errorWords(problem).code === 'stale') stale.hidden = false
@@ -128,6 +144,45 @@ export class Change {
 
   focus(): void {
     this.#editor.focus()
+  }
+}
+
+/** The form that changes who is in a list of readers. */
+export class Rotation {
+  readonly element: HTMLElement
+  #dids = h('textarea', { rows: 4, spellcheck: 'false', 'aria-label': 'Readers from now on, one DID on each line' })
+
+  constructor(node: Node, session: Session, base: Document, done: (doc?: Document) => void) {
+    const { content } = base
+    if (isReaders(content)) this.#dids.value = named(content).join('\n')
+    const error = h('div', { class: 'error', role: 'alert', hidden: true })
+    const save = h('button', { type: 'submit', class: 'primary' }, 'Sign the change')
+    this.element = h(
+      'form',
+      { class: 'composer' },
+      h('label', {}, 'Readers from now on'),
+      this.#dids,
+      h('p', { class: 'hint' }, 'What is written after this only they can read. What somebody could read before, they may have kept.'),
+      error,
+      h('p', { class: 'actions' }, save, h('button', { type: 'button', click: () => done() }, 'Cancel')),
+    )
+    this.element.addEventListener('submit', (event) => {
+      event.preventDefault()
+      error.hidden = true
+      void busy(save, async () => {
+        try {
+          const to = words(this.#dids.value, /\s+/)
+          done(await base.update(await node.rotateReaders(isReaders(content) ? content : undefined, { to }), { session }))
+        } catch (problem) {
+          failure(error, problem)
+          error.hidden = false
+        }
+      })
+    })
+  }
+
+  focus(): void {
+    this.#dids.focus()
   }
 }
 

@@ -2,10 +2,10 @@
 
 import type { Document, Node as OstrakonNode, PublicationStatus, Refusal, Session } from 'ostrakon'
 import { ChainView, DRAWN } from './chain.js'
-import { Change } from './compose.js'
+import { Change, Rotation } from './compose.js'
 import { copyButton, h, Keyed } from './dom.js'
 import { stamp } from './marks.js'
-import { isSecret, Secret } from './secret.js'
+import { isReaders, sealed, Secret } from './secret.js'
 import { Tree } from './tree.js'
 import { count, refToHash, shortCid, shortDid, shortId, typeWords } from './words.js'
 
@@ -36,7 +36,7 @@ export class Panel {
   #steps = h('ol', { class: 'steps', 'aria-label': 'How far the newest event has come' })
   #reader: Reader
   #doc: Document
-  #changing: Change | undefined
+  #changing: Change | Rotation | undefined
   #wrote: (doc: Document) => void
   #metadata = new Tree()
   #chain: ChainView
@@ -100,8 +100,8 @@ export class Panel {
     const { node } = this.#reader
     const session = this.#reader.writer(this.#doc.metadata['controllers'])
     const open = this.#secret.open
-    if (!node || !session || (isSecret(this.#doc.content) && !open)) return
-    this.#changing = new Change(node, session, this.#doc, open, (doc) => {
+    if (!node || !session || (sealed(this.#doc.content) && !open)) return
+    const done = (doc?: Document): void => {
       this.#changing = undefined
       if (doc) {
         this.show(doc, '')
@@ -109,7 +109,8 @@ export class Panel {
       }
       this.#paint()
       this.#edit.focus()
-    })
+    }
+    this.#changing = isReaders(this.#doc.content) ? new Rotation(node, session, this.#doc, done) : new Change(node, session, this.#doc, open, done)
     this.#paint()
     this.#changing.focus()
   }
@@ -117,13 +118,13 @@ export class Panel {
   /** The content: as it is, locked or opened, and above it the form while there is one. */
   #paint(): void {
     const { content, metadata, type, status } = this.#doc
-    const secret = isSecret(content)
-    if (secret) this.#secret.show(content, this.#reader.node, this.#reader.keys)
+    const secret = sealed(content)
+    if (secret) this.#secret.show(secret, this.#reader.node, this.#reader.keys)
     else this.#content.show(content ?? null)
     const mine = !this.#fixed && EDITABLE.includes(type) && this.#reader.writer(metadata['controllers']) !== undefined
     this.#edit.hidden = !mine || this.#changing !== undefined
-    this.#edit.textContent = 'Edit'
-    this.#edit.disabled = secret && !this.#secret.open
+    this.#edit.textContent = isReaders(content) ? 'Change the readers' : 'Edit'
+    this.#edit.disabled = secret !== undefined && !this.#secret.open
     this.#edit.title = this.#edit.disabled ? 'Unlock it first' : ''
     const shown: HTMLElement[] = [secret ? this.#secret.element : this.#content.element]
     if (this.#changing) shown.unshift(this.#changing.element)

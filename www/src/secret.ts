@@ -1,17 +1,54 @@
 /** Content that is encrypted: for whom, and opened in this tab for who has the key. */
 
-import type { Jwe, Node, Session } from 'ostrakon'
+import type { Jwe, Node, Readers, Session } from 'ostrakon'
 import { copyButton, h } from './dom.js'
 import { stamp } from './marks.js'
 import { failure } from './shelf.js'
 import { Tree } from './tree.js'
-import { count, shortDid } from './words.js'
+import { count, refToHash, shortDid, shortId } from './words.js'
 
 /** Whether content is an encrypted message and nothing else. */
 export function isSecret(content: unknown): content is Jwe {
   if (typeof content !== 'object' || content === null) return false
   const { protected: head, iv, ciphertext, tag } = content as Record<string, unknown>
   return [head, iv, ciphertext, tag].every((part) => typeof part === 'string')
+}
+
+/** An encrypted content: a message, beside it the document that lists its readers if that is how they are told. */
+export interface Sealed {
+  secret: Jwe
+  list?: string
+}
+
+export function sealed(content: unknown): Sealed | undefined {
+  if (isSecret(content)) return { secret: content }
+  const { list, secret } = (typeof content === 'object' && content !== null ? content : {}) as Record<string, unknown>
+  return typeof list === 'string' && isSecret(secret) ? { secret, list } : undefined
+}
+
+/** Whether content says who may read other documents. */
+export function isReaders(content: unknown): content is Readers {
+  const { readers } = (typeof content === 'object' && content !== null ? content : {}) as { readers?: unknown }
+  const one = (entry: unknown): boolean => typeof (entry as { did?: unknown } | null)?.did === 'string' && isSecret((entry as { seed?: unknown }).seed)
+  return Array.isArray(readers) && readers.length > 0 && readers.every(one)
+}
+
+/** Who is in such a list now. */
+export function named({ readers }: Readers): string[] {
+  const last = readers.at(-1)
+  return last ? readersOf(last.seed) : []
+}
+
+async function loadReaders(node: Node, list: string): Promise<Readers> {
+  const { content } = await node.load(list)
+  if (!isReaders(content)) throw Object.assign(new Error('the document that should list the readers does not'), { code: 'no-readers' })
+  return content
+}
+
+/** What a document says whose readers are told by a list. */
+export async function seal(node: Node, value: unknown, list: string): Promise<Sealed> {
+  const { readers } = await loadReaders(node, list)
+  return { list, secret: await node.encrypt(value, { to: [readers.at(-1)?.did ?? ''] }) }
 }
 
 /** The DIDs that a message says it is for. Whoever wrote it may have written anything. */
@@ -40,9 +77,18 @@ export class Secret {
   }
 
   /** `keys` are the identities of this page; only one that is among the readers can open it. */
-  show(secret: Jwe, node: Node | undefined, keys: readonly Session[]): void {
+  show({ secret, list: readersIn }: Sealed, node: Node | undefined, keys: readonly Session[]): void {
     const readers = readersOf(secret)
-    const mine = keys.find(({ did }) => readers.includes(did))
+    const mine = readersIn === undefined ? keys.find(({ did }) => readers.includes(did)) : keys.find(({ kind }) => kind === 'key')
+    /** Whoever is in the list now shares the key that reads. */
+    const decrypt = async (): Promise<unknown> => {
+      if (!node || !mine) return
+      if (readersIn === undefined) return node.decrypt(secret, { session: mine })
+      const list = await loadReaders(node, readersIn)
+      const session = keys.find(({ did }) => named(list).includes(did)) ?? mine
+      return node.decrypt(secret, { session, readers: list })
+    }
+    const told = (): HTMLElement => (readersIn === undefined ? list(readers) : h('p', { class: 'readers' }, 'For whoever is in the list ', h('a', { href: refToHash(readersIn) }, h('code', {}, shortId(readersIn.replace(/^ceramic:\/\//, ''))))))
     const said = JSON.stringify([secret, mine?.id])
     if (said === this.#said) return
     this.#said = said
@@ -53,7 +99,7 @@ export class Secret {
       if (!node || !mine) return
       unlock.disabled = true
       this.#error.hidden = true
-      node.decrypt(secret, { session: mine }).then(
+      decrypt().then(
         (value) => {
           this.#open = { value }
           this.#tree.show(value)
@@ -61,7 +107,7 @@ export class Secret {
           this.element.replaceChildren(
             h('p', { class: 'lock' }, h('b', {}, 'Unlocked'), ' in this tab. On the network and on disk it stays encrypted.'),
             this.#tree.element,
-            list(readers),
+            told(),
           )
           this.#opened()
         },
@@ -74,10 +120,10 @@ export class Secret {
     })
     this.element.dataset['state'] = 'locked'
     this.element.replaceChildren(
-      h('p', { class: 'lock' }, h('b', {}, 'Locked. '), mine ? 'You are one of its readers.' : 'None of the keys that are signed in here can read it.'),
+      h('p', { class: 'lock' }, h('b', {}, 'Locked. '), mine ? (readersIn === undefined ? 'You are one of its readers.' : 'If you are in its list, you can read it.') : 'None of the keys that are signed in here can read it.'),
       ...(mine ? [unlock] : []),
       this.#error,
-      list(readers),
+      told(),
     )
   }
 }
