@@ -2,7 +2,6 @@
 //! the store. It spawns nothing; the store's futures run beside the network, so neither waits for the other.
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -17,6 +16,7 @@ use futures_timer::Delay;
 use ostrakon_protocol::Types;
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::id::StreamId;
+use ostrakon_protocol::sorted::SortedMap;
 use web_time::{Instant, SystemTime};
 
 use crate::chains::{Answers, Asker, ChainsConfig, News};
@@ -82,8 +82,8 @@ pub(crate) struct Driver<S> {
     asker: Asker<S>,
     commands: mpsc::Receiver<Command>,
     abandoned: mpsc::UnboundedReceiver<CallId>,
-    replies: HashMap<CallId, Replier<Answer>>,
-    followers: HashMap<CallId, Writer<Arc<View>>>,
+    replies: SortedMap<CallId, Replier<Answer>>,
+    followers: SortedMap<CallId, Writer<Arc<View>>>,
     listeners: Vec<Writer<NodeEvent>>,
     reads: FuturesUnordered<Pin<Box<dyn Future<Output = Read>>>>,
     serving: usize,
@@ -135,8 +135,8 @@ impl<S: Store> Driver<S> {
             documents,
             commands,
             abandoned,
-            replies: HashMap::new(),
-            followers: HashMap::new(),
+            replies: SortedMap::new(),
+            followers: SortedMap::new(),
             listeners: Vec::new(),
             reads: FuturesUnordered::new(),
             serving: 0,

@@ -4,6 +4,8 @@
 //! numbered key per byte. JSON text from outside is bounded by whoever parses it into a [`Value`]; values nest no deeper
 //! than [`cbor::MAX_DEPTH`], else they are refused.
 
+use std::collections::BTreeMap;
+
 use ipld_core::ipld::Ipld;
 use serde_json::{Map, Number, Value};
 
@@ -17,24 +19,23 @@ pub fn to_json(value: &Ipld) -> Value {
         Ipld::Integer(integer) => integer_to_json(*integer),
         Ipld::Float(float) => float_to_json(*float),
         Ipld::String(text) => Value::String(text.clone()),
-        Ipld::Bytes(bytes) => Value::Object(
+        Ipld::Bytes(bytes) => object(
             bytes
                 .iter()
                 .enumerate()
-                .map(|(index, byte)| (index.to_string(), Value::from(*byte)))
-                .collect(),
+                .map(|(index, byte)| (index.to_string(), Value::from(*byte))),
         ),
         Ipld::List(list) => Value::Array(list.iter().map(to_json).collect()),
-        Ipld::Map(map) => Value::Object(
-            map.iter()
-                .map(|(key, value)| (key.clone(), to_json(value)))
-                .collect(),
-        ),
-        Ipld::Link(cid) => Value::Object(Map::from_iter([(
-            "/".to_owned(),
-            Value::String(cid.to_string()),
-        )])),
+        Ipld::Map(map) => object(map.iter().map(|(key, value)| (key.clone(), to_json(value)))),
+        Ipld::Link(cid) => object([("/".to_owned(), Value::String(cid.to_string()))]),
     }
+}
+
+/// An object of these fields. One by one: collecting would bring a sorting algorithm along.
+pub(crate) fn object(fields: impl IntoIterator<Item = (String, Value)>) -> Value {
+    let mut object = Map::new();
+    object.extend(fields);
+    Value::Object(object)
 }
 
 /// The value that js would encode for this JSON. Objects stay objects, also those that look like links or bytes.
@@ -58,10 +59,11 @@ fn read(value: &Value, depth: usize) -> Result<Ipld, CborError> {
         }
         Value::Object(map) => {
             let depth = depth.checked_sub(1).ok_or(CborError::TooDeep)?;
-            let entries = map
-                .iter()
-                .map(|(key, value)| Ok((key.clone(), read(value, depth)?)));
-            Ipld::Map(entries.collect::<Result<_, CborError>>()?)
+            let mut entries = BTreeMap::new();
+            for (key, value) in map {
+                entries.insert(key.clone(), read(value, depth)?);
+            }
+            Ipld::Map(entries)
         }
     })
 }

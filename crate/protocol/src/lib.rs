@@ -46,6 +46,7 @@ pub mod model;
 pub mod patch;
 pub mod refusal;
 pub mod schema;
+pub mod sorted;
 pub mod state;
 pub mod world;
 

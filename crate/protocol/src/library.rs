@@ -4,7 +4,7 @@
 //! number of others; at most [`MAX_DOCUMENTS`] of [`MAX_BYTES`] are held, the oldest make room, and what is missing is
 //! asked for again ([`Need::Document`]).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use cid::Cid;
@@ -16,6 +16,7 @@ use crate::json::to_json;
 use crate::model::{Model, ModelError};
 use crate::refusal::{Need, Reason};
 use crate::schema::{Draft, Schema, SchemaError};
+use crate::sorted::{SortedMap, SortedSet};
 use crate::{CommitId, Document, DocumentRef, State, StreamId};
 
 /// Most documents held.
@@ -41,7 +42,7 @@ struct Held {
 /// See the module.
 #[derive(Clone, Default)]
 pub struct Library {
-    documents: BTreeMap<StreamId, Held>,
+    documents: SortedMap<StreamId, Held>,
     /// Of those, the one admitted last at the end.
     order: VecDeque<StreamId>,
     bytes: usize,
@@ -56,14 +57,14 @@ struct Used(Mutex<Uses>);
 #[derive(Default)]
 struct Uses {
     reader: Option<StreamId>,
-    uses: BTreeSet<(Option<StreamId>, StreamId)>,
+    uses: SortedSet<(Option<StreamId>, StreamId)>,
 }
 
 impl Used {
     const fn new() -> Self {
         Self(Mutex::new(Uses {
             reader: None,
-            uses: BTreeSet::new(),
+            uses: SortedSet::new(),
         }))
     }
 
@@ -123,7 +124,7 @@ impl Library {
     /// Nothing yet.
     pub const fn new() -> Self {
         Self {
-            documents: BTreeMap::new(),
+            documents: SortedMap::new(),
             order: VecDeque::new(),
             bytes: 0,
             used: Used::new(),
@@ -138,7 +139,7 @@ impl Library {
 
     /// The documents that judging took from here since this was asked last, each with the document it was for: without
     /// them its verdicts cannot be had again. At most [`MAX_USED`].
-    pub fn take_used(&self) -> BTreeSet<(Option<StreamId>, StreamId)> {
+    pub fn take_used(&self) -> SortedSet<(Option<StreamId>, StreamId)> {
         std::mem::take(&mut self.used.lock().uses)
     }
 

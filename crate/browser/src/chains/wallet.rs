@@ -1,13 +1,13 @@
 //! The user's own wallet, which lives in a page: `js/wallet.ts` asks it there.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
 use std::rc::Rc;
 
 use async_trait::async_trait;
 use js_sys::{Function, Promise, Reflect};
 use ostrakon_node::chains::{ChainSource, SourceError};
 use ostrakon_protocol::anchor::rpc::{MAX_RPC_ANSWER_BYTES, Question, RpcError};
+use ostrakon_protocol::sorted::SortedSet;
 use serde_json::Value;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -18,7 +18,7 @@ pub struct Wallets {
     /// `(chain, method, params as JSON) => Promise<answer as JSON>`
     ask: Function,
     /// The CAIP-2 names of the chains they are on.
-    on: Rc<RefCell<HashSet<String>>>,
+    on: Rc<RefCell<SortedSet<String>>>,
 }
 
 impl Wallets {

@@ -1,7 +1,8 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use ostrakon_protocol::anchor::rpc::chain_number;
 use ostrakon_protocol::anchor::{AnchorAnswer, Anchors, Chains, Proof, TimePolicy};
+use ostrakon_protocol::sorted::SortedMap;
 
 use super::Key;
 
@@ -16,7 +17,7 @@ pub const ABSENT_FOR: u64 = 600;
 pub struct Answers {
     chains: Chains,
     policy: TimePolicy,
-    known: HashMap<Key, AnchorAnswer>,
+    known: SortedMap<Key, AnchorAnswer>,
     /// Of those, the oldest first.
     order: VecDeque<Key>,
     /// Until when to believe that a transaction is absent, in unix seconds, the oldest first.
@@ -35,7 +36,7 @@ impl Answers {
         Self {
             chains,
             policy,
-            known: HashMap::new(),
+            known: SortedMap::new(),
             order: VecDeque::new(),
             absent: VecDeque::new(),
         }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -10,6 +10,8 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use futures_timer::Delay;
 use web_time::Instant;
+
+use ostrakon_protocol::sorted::{SortedMap, SortedSet};
 
 use super::{Anywhere, ChainSource, ChainsConfig, Doubt, Key, Outcome, Pace, Panel, Quorum, kept};
 use crate::store::Store;
@@ -43,14 +45,14 @@ type Asked = Pin<Box<dyn Future<Output = (Key, u32, Option<Outcome>)>>>;
 /// telling.
 pub struct Asker<S> {
     store: Rc<S>,
-    panels: BTreeMap<String, Rc<Panel>>,
+    panels: SortedMap<String, Rc<Panel>>,
     anywhere: Option<Anywhere>,
     quorum: Quorum,
     pace: Pace,
     waiting: VecDeque<Waiting>,
     asked: FuturesUnordered<Asked>,
     /// Those that wait or are asked about.
-    known: HashSet<Key>,
+    known: SortedSet<Key>,
     timer: Option<(Duration, Delay)>,
     started: Instant,
 }
@@ -58,12 +60,9 @@ pub struct Asker<S> {
 impl<S: Store> Asker<S> {
     /// Nothing is asked yet.
     pub fn new(store: Rc<S>, config: &ChainsConfig) -> Self {
-        let mut sources: BTreeMap<String, Vec<Rc<dyn ChainSource>>> = BTreeMap::new();
+        let mut sources: SortedMap<String, Vec<Rc<dyn ChainSource>>> = SortedMap::new();
         for (chain, source) in &config.sources {
-            sources
-                .entry(chain.clone())
-                .or_default()
-                .push(source.clone());
+            sources.get_or_default(chain.clone()).push(source.clone());
         }
         let panel = |(chain, mut sources): (String, Vec<Rc<dyn ChainSource>>)| {
             sources.extend(config.anywhere.as_ref().map(|make| make(&chain)));
@@ -80,7 +79,7 @@ impl<S: Store> Asker<S> {
             pace: config.pace,
             waiting: VecDeque::new(),
             asked: FuturesUnordered::new(),
-            known: HashSet::new(),
+            known: SortedSet::new(),
             timer: None,
             started: Instant::now(),
         }

@@ -22,7 +22,6 @@ pub use asker::{Asker, MAX_QUESTIONS, MAX_WAITING, News};
 pub use panel::{Doubt, Outcome, Pace, Panel, Quorum};
 pub use source::{ChainSource, SourceError};
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -31,6 +30,7 @@ use cid::Cid;
 use ostrakon_protocol::anchor::rpc::chain_number;
 use ostrakon_protocol::anchor::transaction::transaction_hash;
 use ostrakon_protocol::anchor::{Chains, Proof, TimePolicy};
+use ostrakon_protocol::sorted::SortedMap;
 
 /// Longest name of a chain that is asked: `eip155:` and a number of 64 bits.
 const MAX_CHAIN_NAME: usize = 27;
@@ -48,7 +48,7 @@ pub struct ChainsConfig {
     /// How many of a chain's sources must agree.
     pub quorum: Quorum,
     /// The same, for single chains.
-    pub quorums: BTreeMap<String, Quorum>,
+    pub quorums: SortedMap<String, Quorum>,
     /// How patiently they are asked.
     pub pace: Pace,
     /// On which chains anchors count; those of the network if nothing else is said.

@@ -1,4 +1,5 @@
 use std::cell::Cell;
+use std::cmp::Reverse;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use futures::{StreamExt, pin_mut};
 use futures_timer::Delay;
 use ostrakon_protocol::anchor::rpc::{Inquiry, Question, Report, check_chain};
 use ostrakon_protocol::anchor::{AnchorAnswer, Sources, Transaction};
+use ostrakon_protocol::sorted::sorted_by_key;
 
 use super::{ChainSource, SourceError};
 
@@ -226,20 +228,20 @@ impl Tally {
             .votes
             .iter()
             .filter(|(report, _)| *report != Report::Pending);
-        let mut definite: Vec<_> = definite.collect();
-        definite.sort_by_key(|(_, names)| std::cmp::Reverse(names.len()));
-        let (report, names) = definite
-            .first()
-            .filter(|(_, names)| names.len() >= quorum)?;
-        let next = definite.get(1).map_or(0, |(_, names)| names.len());
+        let by_votes = definite.map(|vote| (Reverse(vote.1.len()), vote));
+        let mut definite = sorted_by_key(by_votes);
+        let (report, names) = definite.next().filter(|(_, names)| names.len() >= quorum)?;
+        let next = definite.next().map_or(0, |(_, names)| names.len());
         if next.saturating_add(left) >= quorum {
             return None;
         }
         match report {
             Report::Mined(transaction) => {
-                let mut names = names.clone();
-                names.sort();
-                Some(Outcome::Mined(Arc::new(transaction.clone()), names.into()))
+                let names = sorted_by_key(names.iter().map(|name| (name, name.clone())));
+                Some(Outcome::Mined(
+                    Arc::new(transaction.clone()),
+                    names.collect(),
+                ))
             }
             Report::Absent => Some(Outcome::Absent),
             Report::Pending => None,

@@ -3,7 +3,7 @@
 //! Whoever writes time events decides what is asked about: of one document [`MAX_ASKED_PER_DOCUMENT`] transactions at once, of
 //! all [`MAX_ASKED`]. What came of a question goes to those documents only that asked it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use cid::Cid;
@@ -12,6 +12,7 @@ use ostrakon_protocol::anchor::AnchorAnswer;
 use ostrakon_protocol::document::Document;
 use ostrakon_protocol::id::StreamId;
 use ostrakon_protocol::refusal::{Need, Reason, Refusal};
+use ostrakon_protocol::sorted::{SortedMap, SortedSet};
 
 use super::commit::Cause;
 use super::open::{Doing, Job};
@@ -26,7 +27,7 @@ pub const MAX_ASKED: usize = MAX_WAITING;
 const MAX_DOUBTS: usize = 64;
 
 /// Which documents wait for what is said about a transaction.
-pub(super) type Asked = BTreeMap<Key, BTreeSet<StreamId>>;
+pub(super) type Asked = SortedMap<Key, SortedSet<StreamId>>;
 
 impl Documents {
     /// To [`Output::Ask`].
@@ -91,7 +92,7 @@ impl Documents {
         if let Some(waiting) = self.asked.get_mut(&key) {
             waiting.insert(stream);
         } else if self.asked.len() < MAX_ASKED {
-            self.asked.insert(key.clone(), BTreeSet::from([stream]));
+            self.asked.insert(key.clone(), SortedSet::from([stream]));
             self.outputs.push_back(Output::Ask(key));
         }
     }
@@ -142,7 +143,7 @@ impl Documents {
         let heard = next.recheck(&self.knowledge.world(now.unix_ms));
         self.knowledge.library.take_used();
         if heard.changed {
-            let document = (next, BTreeSet::new());
+            let document = (next, SortedSet::new());
             self.commit(stream, document, &HashMap::new(), Cause::Answered, now);
         } else {
             self.ask_chains_of(&stream);

@@ -4,7 +4,7 @@
 //! lead to must be there and valid before any of it is kept; blocks they do not lead to, and that judging does not need,
 //! are left out. What is written here can be judged by itself: with a document come those it needs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use cid::Cid;
@@ -14,6 +14,7 @@ use ostrakon_protocol::document::Document;
 use ostrakon_protocol::document::MAX_RELATED;
 use ostrakon_protocol::event::{Decoded, Event, decode};
 use ostrakon_protocol::id::StreamId;
+use ostrakon_protocol::sorted::{SortedMap, SortedSet};
 
 use crate::error::NodeError;
 use crate::store::{Store, StoreError, Stored};
@@ -49,12 +50,12 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Import>, NodeError> {
     }
     let blocks = Arc::new(blocks);
     let mut known = HashMap::new();
-    let mut tips: BTreeMap<StreamId, Vec<Cid>> = BTreeMap::new();
+    let mut tips: SortedMap<StreamId, Vec<Cid>> = SortedMap::new();
     let mut order = Vec::new();
     for root in archive.roots {
         let seen = known.contains_key(&root);
         let stream = stream_of(root, &blocks, &mut known)?;
-        let tips = tips.entry(stream).or_default();
+        let tips = tips.get_or_default(stream);
         if tips.is_empty() {
             order.push(stream);
         }
@@ -90,7 +91,7 @@ pub fn write(
     let own = document.block_cids();
     let seen: HashSet<Cid> = own.iter().copied().collect();
     let mut archived = own.into_iter().map(find).collect::<Result<Vec<_>, _>>()?;
-    let needed: BTreeMap<Cid, Block> = needed
+    let needed: SortedMap<Cid, Block> = needed
         .into_iter()
         .flat_map(|stored| stored.verified().1)
         .filter(|(cid, _)| !seen.contains(cid))
@@ -105,7 +106,7 @@ pub fn write(
 /// # Errors
 /// Those of the store.
 pub async fn needed(store: &impl Store, stored: &Stored) -> Result<Vec<Stored>, StoreError> {
-    let mut seen: BTreeSet<StreamId> = BTreeSet::from([stored.record.stream]);
+    let mut seen: SortedSet<StreamId> = SortedSet::from([stored.record.stream]);
     let mut wanted = stored.record.needs.clone();
     let mut needed = Vec::new();
     while let Some(stream) = wanted.pop() {

@@ -1,6 +1,6 @@
 //! A verified document on its way into the store: written in one transaction, shown only after that.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use cid::Cid;
@@ -8,6 +8,7 @@ use ostrakon_protocol::block::Block;
 use ostrakon_protocol::document::Document;
 use ostrakon_protocol::id::StreamId;
 use ostrakon_protocol::refusal::Refusal;
+use ostrakon_protocol::sorted::SortedSet;
 
 use super::open::{Doing, Intent};
 use super::{CallId, Documents, Now, Output, Publication, Reply, Source, View, judge};
@@ -45,7 +46,7 @@ impl Documents {
     pub(super) fn commit(
         &mut self,
         stream: StreamId,
-        (next, used): (Document, BTreeSet<StreamId>),
+        (next, used): (Document, SortedSet<StreamId>),
         blocks: &HashMap<Cid, Block>,
         cause: Cause,
         now: Now,

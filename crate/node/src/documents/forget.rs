@@ -1,10 +1,10 @@
 //! Letting documents go. One that others need, and that nobody here asks for any more, stays for their sake but is neither
 //! listed nor followed; once no kept document needs it, it goes as well.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ostrakon_protocol::id::StreamId;
+use ostrakon_protocol::sorted::SortedSet;
 
 use super::open::{Doing, Open};
 use super::{CallId, Documents, MAX_OPEN, Now, Output};
@@ -25,7 +25,7 @@ impl Documents {
             let needs = record.needs.clone().into_iter();
             needs.filter(move |id| *id != own)
         };
-        let needed: BTreeSet<StreamId> = records.iter().chain(open).flat_map(needs).collect();
+        let needed: SortedSet<StreamId> = records.iter().chain(open).flat_map(needs).collect();
         let weighed = self
             .open
             .iter()
@@ -67,7 +67,7 @@ impl Documents {
     }
 
     fn begin_forgetting(&mut self, stream: StreamId, call: Option<CallId>, change: Change) {
-        let open = self.open.entry(stream).or_default();
+        let open = self.open.get_or_default(stream);
         open.doing = Doing::Forgetting(call);
         self.outputs.push_back(Output::Commit(stream, change));
     }

@@ -1,12 +1,13 @@
 //! Where this crate meets the verdicts of the protocol. Pure: the time comes in, as unix milliseconds.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use cid::Cid;
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::document::Document;
 use ostrakon_protocol::id::StreamId;
+use ostrakon_protocol::sorted::SortedSet;
 use ostrakon_protocol::world::World;
 use ostrakon_protocol::{Library, Types};
 
@@ -44,7 +45,7 @@ pub(super) struct Notes {
     /// Whether someone here asked for it.
     pub(super) asked: bool,
     /// Documents on which its newest events rest.
-    pub(super) used: BTreeSet<StreamId>,
+    pub(super) used: SortedSet<StreamId>,
     /// The time, in unix milliseconds.
     pub(super) now: u64,
 }

@@ -23,7 +23,7 @@ mod strangers;
 mod trial;
 mod waiting;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ use ostrakon_protocol::Types;
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::document::Document;
 use ostrakon_protocol::id::{DocumentRef, StreamId};
+use ostrakon_protocol::sorted::SortedMap;
 
 use crate::chains::{Answers, Doubt, Key};
 use crate::error::NodeError;
@@ -90,7 +91,7 @@ pub struct View {
     /// Where it was last changed from.
     pub from: Source,
     /// Why there is no telling about transactions that its anchors name.
-    pub doubts: BTreeMap<Key, Doubt>,
+    pub doubts: SortedMap<Key, Doubt>,
     /// How far its newest event got.
     pub publication: Publication,
 }
@@ -101,7 +102,7 @@ impl View {
             document: Arc::new(document),
             record,
             from,
-            doubts: BTreeMap::new(),
+            doubts: SortedMap::new(),
             publication: Publication::Published,
         }
     }
@@ -205,8 +206,8 @@ pub enum Output {
 /// See the module.
 #[derive(Default)]
 pub struct Documents {
-    open: BTreeMap<StreamId, Open>,
-    calls: BTreeMap<CallId, Call>,
+    open: SortedMap<StreamId, Open>,
+    calls: SortedMap<CallId, Call>,
     sync: Sync,
     strangers: Strangers,
     needs: Needs,

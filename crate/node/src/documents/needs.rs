@@ -9,7 +9,7 @@
 //!   again when it is announced again;
 //! - it names what is not valid: nobody fetches that again for [`REFUSED_FOR`], [`MAX_FAILED`] of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use libp2p::PeerId;
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::document::{MAX_RELATED, MAX_RELATED_DEPTH};
 use ostrakon_protocol::id::{DocumentRef, StreamId};
+use ostrakon_protocol::sorted::SortedMap;
 
 use super::open::Job;
 use crate::sync::{MAX_FETCHES_PER_DOCUMENT, REFUSED_FOR, Remembered};
@@ -77,7 +78,7 @@ pub(super) enum Denied {
 pub(super) struct Needs {
     /// Oldest first.
     waiting: Vec<Waiting>,
-    seeks: BTreeMap<DocumentRef, Seek>,
+    seeks: SortedMap<DocumentRef, Seek>,
     failed: Remembered<DocumentRef, ()>,
 }
 
@@ -85,7 +86,7 @@ impl Default for Needs {
     fn default() -> Needs {
         Needs {
             waiting: Vec::new(),
-            seeks: BTreeMap::new(),
+            seeks: SortedMap::new(),
             failed: Remembered::new(MAX_FAILED),
         }
     }
@@ -123,7 +124,7 @@ impl Needs {
         }
         // What it came with also has what its needs need.
         let blocks = blocks.or_else(|| sought().find_map(|(_, seek)| seek.blocks.clone()));
-        let seek = self.seeks.entry(wanted).or_insert_with(|| Seek {
+        let seek = self.seeks.get_or_insert_with(wanted, || Seek {
             providers: Vec::new(),
             blocks: None,
             tried: false,

@@ -1,6 +1,6 @@
 //! A document in memory: one thing is done on it at a time, the others wait their turn.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use cid::Cid;
@@ -10,6 +10,7 @@ use ostrakon_protocol::chain::ChainError;
 use ostrakon_protocol::document::Document;
 use ostrakon_protocol::id::{CommitId, DocumentRef, StreamId};
 use ostrakon_protocol::refusal::{Need, Reason, Refusal};
+use ostrakon_protocol::sorted::SortedSet;
 
 use super::commit::{Cause, Committing};
 use super::needs::{Denied, MAX_NEEDS};
@@ -276,7 +277,7 @@ impl Documents {
     /// Someone asked for what was kept for others only: noted before they get it.
     fn note_asked(&mut self, stream: StreamId, now: Now) {
         if let Some(view) = self.view(&stream).cloned() {
-            let document = (Document::clone(&view.document), BTreeSet::new());
+            let document = (Document::clone(&view.document), SortedSet::new());
             self.commit(stream, document, &HashMap::new(), Cause::Asked, now);
         }
     }
@@ -395,7 +396,7 @@ impl Documents {
             }
             Ok(None) => match held {
                 Some(view) if !view.record.asked => {
-                    let document = (Document::clone(&view.document), BTreeSet::new());
+                    let document = (Document::clone(&view.document), SortedSet::new());
                     let cause = Cause::Submit(call, intent, None);
                     self.commit(stream, document, &HashMap::new(), cause, now);
                 }

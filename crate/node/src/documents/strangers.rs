@@ -1,11 +1,13 @@
 //! What is said on the topic about documents that are not in memory, and what others ask.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use cid::Cid;
 use libp2p::PeerId;
 use ostrakon_protocol::id::StreamId;
+use ostrakon_protocol::sorted::SortedMap;
 
 use super::{
     ANSWER_PAUSE, Documents, MAX_HINTS, MAX_LOOKUPS, MAX_OWED, MAX_ROUND, Now, Output, ROUND_PAUSE,
@@ -21,9 +23,9 @@ pub(super) struct LookUp {
 }
 
 pub(super) struct Strangers {
-    pub(super) lookups: BTreeMap<StreamId, LookUp>,
+    pub(super) lookups: SortedMap<StreamId, LookUp>,
     /// Whom we owe an answer about, and when it may go out.
-    owed: BTreeMap<StreamId, Duration>,
+    owed: SortedMap<StreamId, Duration>,
     /// Until when no second answer goes out.
     answered: Remembered<StreamId, Duration>,
     round: VecDeque<StreamId>,
@@ -34,8 +36,8 @@ pub(super) struct Strangers {
 impl Default for Strangers {
     fn default() -> Strangers {
         Strangers {
-            lookups: BTreeMap::new(),
-            owed: BTreeMap::new(),
+            lookups: SortedMap::new(),
+            owed: SortedMap::new(),
             answered: Remembered::new(MAX_OWED),
             round: VecDeque::new(),
             round_at: None,
@@ -48,7 +50,7 @@ impl Strangers {
     pub(super) fn ask(&mut self, stream: StreamId, now: Duration) {
         if self.owed.len() < MAX_OWED {
             let due = self.answered.get(&stream, now).copied().unwrap_or(now);
-            self.owed.entry(stream).or_insert(due);
+            self.owed.get_or_insert_with(stream, || due);
         }
     }
 
@@ -68,7 +70,7 @@ impl Documents {
             }
             self.outputs.push_back(Output::LookUp(stream));
         }
-        let lookup = lookups.entry(stream).or_default();
+        let lookup = lookups.get_or_default(stream);
         match tip {
             Some(tip) if lookup.tips.len() < MAX_HINTS => lookup.tips.push(tip),
             Some(_) => {}
@@ -114,14 +116,15 @@ impl Documents {
         }
         self.strangers.round_at = Some(now.ticks);
         match read {
-            Ok(mut records) => {
-                records.retain(|record| record.asked);
-                records.sort_by_key(|record| std::cmp::Reverse(record.updated));
-                self.strangers.round = records
-                    .into_iter()
-                    .take(MAX_ROUND)
-                    .map(|record| record.stream)
-                    .collect();
+            Ok(records) => {
+                let mut latest = SortedMap::new();
+                for record in records.into_iter().filter(|record| record.asked) {
+                    latest.insert((Reverse(record.updated), record.stream), ());
+                    if latest.len() > MAX_ROUND {
+                        latest.pop_last();
+                    }
+                }
+                self.strangers.round = latest.into_keys().map(|(_, stream)| stream).collect();
             }
             Err(error) => tracing::warn!(%error, "the kept documents cannot be listed"),
         }

@@ -1,7 +1,7 @@
 //! Judging, a little at a time: a long chain holds up neither the network nor other documents. Pure: the time comes in, as
 //! unix milliseconds.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use cid::Cid;
@@ -10,6 +10,7 @@ use ostrakon_protocol::chain::{Chain, Step, Walk};
 use ostrakon_protocol::document::{Document, Judging, judge_some};
 use ostrakon_protocol::id::{CommitId, DocumentRef, StreamId};
 use ostrakon_protocol::refusal::Refusal;
+use ostrakon_protocol::sorted::SortedSet;
 
 use super::judge::Knowledge;
 use super::open::{Doing, Job};
@@ -37,7 +38,7 @@ pub(super) struct Trial {
     refusal: Option<Refusal>,
     /// The first tip that leads nowhere.
     error: Option<NodeError>,
-    used: BTreeSet<StreamId>,
+    used: SortedSet<StreamId>,
     /// When it began: all of it is judged as of then.
     now: u64,
 }
@@ -51,7 +52,7 @@ pub(super) struct Judged {
     /// The first tip that leads nowhere.
     pub(super) error: Option<NodeError>,
     /// Documents on which the verdict rests.
-    pub(super) used: BTreeSet<StreamId>,
+    pub(super) used: SortedSet<StreamId>,
 }
 
 /// What the disk still had of a document.
@@ -75,7 +76,7 @@ impl Trial {
             record: None,
             refusal: None,
             error: None,
-            used: BTreeSet::new(),
+            used: SortedSet::new(),
             now,
         }
     }

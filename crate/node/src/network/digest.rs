@@ -1,7 +1,5 @@
 //! From what the swarm says to what the node hears.
 
-use std::collections::btree_map::Entry;
-
 use libp2p::gossipsub::{self, MessageAcceptance};
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::SwarmEvent;
@@ -25,13 +23,14 @@ impl Network {
             } => {
                 let address = without_peer(endpoint.get_remote_address());
                 self.redial.connected(peer_id, connection_id, now);
-                if let Entry::Vacant(unknown) = self.peers.entry(peer_id) {
-                    unknown.insert(PeerInfo {
+                if !self.peers.contains_key(&peer_id) {
+                    let info = PeerInfo {
                         peer: peer_id,
                         address: address.clone(),
                         agent: None,
                         rtt: None,
-                    });
+                    };
+                    self.peers.insert(peer_id, info);
                     self.events.push_back(NetworkEvent::PeerConnected {
                         peer: peer_id,
                         address,

@@ -15,7 +15,7 @@ mod error;
 mod event;
 mod redial;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Multiaddr, PeerId, Swarm};
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::id::StreamId;
+use ostrakon_protocol::sorted::SortedMap;
 use web_time::Instant;
 
 use self::behaviour::Behaviour;
@@ -81,7 +82,7 @@ pub struct NetworkConfig {
 pub struct Network {
     swarm: Swarm<Behaviour>,
     topic: gossipsub::IdentTopic,
-    peers: BTreeMap<PeerId, PeerInfo>,
+    peers: SortedMap<PeerId, PeerInfo>,
     redial: Redial,
     pace: gossip::Pace,
     unsent: VecDeque<Vec<u8>>,
@@ -117,7 +118,7 @@ impl Network {
         Ok(Network {
             swarm,
             topic,
-            peers: BTreeMap::new(),
+            peers: SortedMap::new(),
             redial: Redial::new(local, config.peers, Instant::now()),
             pace: gossip::Pace::new(Instant::now()),
             unsent: VecDeque::new(),

@@ -1,6 +1,5 @@
 //! Documents in memory, gone with the process.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -8,6 +7,7 @@ use bytes::Bytes;
 use cid::Cid;
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::id::StreamId;
+use ostrakon_protocol::sorted::SortedMap;
 
 use super::{Change, Outgoing, Record, Store, StoreError, Stored, Usage};
 use crate::chains::kept::MAX_KEPT;
@@ -16,19 +16,19 @@ use crate::chains::kept::MAX_KEPT;
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     documents: Arc<Mutex<Documents>>,
-    answers: Arc<Mutex<BTreeMap<String, Bytes>>>,
+    answers: Arc<Mutex<SortedMap<String, Bytes>>>,
 }
 
 #[derive(Debug, Default)]
 struct Documents {
-    kept: BTreeMap<StreamId, Kept>,
-    outbox: BTreeMap<StreamId, Outgoing>,
+    kept: SortedMap<StreamId, Kept>,
+    outbox: SortedMap<StreamId, Outgoing>,
 }
 
 #[derive(Debug)]
 struct Kept {
     record: Record,
-    blocks: BTreeMap<Cid, Bytes>,
+    blocks: SortedMap<Cid, Bytes>,
 }
 
 impl Documents {
@@ -74,7 +74,7 @@ impl Memory {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answers(&self) -> MutexGuard<'_, BTreeMap<String, Bytes>> {
+    fn answers(&self) -> MutexGuard<'_, SortedMap<String, Bytes>> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

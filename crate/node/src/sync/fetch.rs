@@ -1,6 +1,6 @@
 //! One tip on its way: the walk from it back to what is known, and the blocks gathered so far.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use cid::Cid;
 use libp2p::PeerId;
@@ -8,6 +8,7 @@ use ostrakon_protocol::block::Block;
 use ostrakon_protocol::chain::{Chain, Step, Walk};
 use ostrakon_protocol::document::Document;
 use ostrakon_protocol::id::StreamId;
+use ostrakon_protocol::sorted::SortedSet;
 
 use super::{Failure, MAX_PROVIDERS};
 
@@ -44,7 +45,7 @@ pub(super) struct Fetch {
     walk: Option<Walk>,
     blocks: HashMap<Cid, Block>,
     bytes: usize,
-    waiting: BTreeSet<Cid>,
+    waiting: SortedSet<Cid>,
     providers: Vec<PeerId>,
     incomplete: bool,
 }
@@ -66,7 +67,7 @@ impl Fetch {
             walk: Some(Walk::new(stream, tip)),
             blocks: HashMap::new(),
             bytes: 0,
-            waiting: BTreeSet::new(),
+            waiting: SortedSet::new(),
             providers,
             incomplete: false,
         }
@@ -80,7 +81,7 @@ impl Fetch {
         &self.providers
     }
 
-    pub(super) fn release(&mut self) -> BTreeSet<Cid> {
+    pub(super) fn release(&mut self) -> SortedSet<Cid> {
         std::mem::take(&mut self.waiting)
     }
 

@@ -15,7 +15,7 @@ mod fetch;
 mod remembered;
 mod want;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use ostrakon_protocol::block::Block;
 use ostrakon_protocol::chain::ChainError;
 use ostrakon_protocol::document::Document;
 use ostrakon_protocol::id::StreamId;
+use ostrakon_protocol::sorted::{SortedMap, SortedSet};
 
 pub use fetch::Arrived;
 pub(crate) use fetch::provide;
@@ -115,26 +116,26 @@ type Key = (StreamId, Cid);
 
 /// See the module.
 pub struct Sync {
-    wants: BTreeMap<StreamId, Want>,
-    fetches: BTreeMap<Key, Fetch>,
-    needs: BTreeMap<Cid, BTreeSet<Key>>,
+    wants: SortedMap<StreamId, Want>,
+    fetches: SortedMap<Key, Fetch>,
+    needs: SortedMap<Cid, SortedSet<Key>>,
     gathered: usize,
     refused: Remembered<Key, bool>,
     asked: Remembered<StreamId, ()>,
-    listening: BTreeSet<PeerId>,
+    listening: SortedSet<PeerId>,
     outputs: VecDeque<Output>,
 }
 
 impl Default for Sync {
     fn default() -> Sync {
         Sync {
-            wants: BTreeMap::new(),
-            fetches: BTreeMap::new(),
-            needs: BTreeMap::new(),
+            wants: SortedMap::new(),
+            fetches: SortedMap::new(),
+            needs: SortedMap::new(),
             gathered: 0,
             refused: Remembered::new(MAX_REFUSED),
             asked: Remembered::new(MAX_ASKED),
-            listening: BTreeSet::new(),
+            listening: SortedSet::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -143,7 +144,7 @@ impl Default for Sync {
 impl Sync {
     /// Starts to want a document; asks for it at once.
     pub fn want(&mut self, stream: StreamId, now: Duration) {
-        let want = self.wants.entry(stream).or_insert_with(|| Want {
+        let want = self.wants.get_or_insert_with(stream, || Want {
             quiet: true,
             ..Want::default()
         });
@@ -154,7 +155,7 @@ impl Sync {
 
     /// Starts to want some versions of a document, each of which is to be sought.
     pub fn want_versions(&mut self, stream: StreamId) {
-        self.wants.entry(stream).or_insert_with(|| Want {
+        self.wants.get_or_insert_with(stream, || Want {
             quiet: true,
             ..Want::default()
         });
@@ -438,7 +439,7 @@ impl Sync {
                 let providers = fetch.providers().to_vec();
                 let mut new = Vec::new();
                 for cid in cids {
-                    let needed = self.needs.entry(cid).or_default();
+                    let needed = self.needs.get_or_default(cid);
                     if needed.is_empty() {
                         new.push(cid);
                     }

@@ -1,10 +1,12 @@
 //! Things remembered for a time, and never more than a given number of them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+
+use ostrakon_protocol::sorted::SortedMap;
 use std::time::Duration;
 
 pub(crate) struct Remembered<K, V> {
-    entries: BTreeMap<K, Entry<V>>,
+    entries: SortedMap<K, Entry<V>>,
     /// Oldest first; an entry whose number does not fit was replaced or forgotten since.
     order: VecDeque<(u64, K)>,
     next: u64,
@@ -20,7 +22,7 @@ struct Entry<V> {
 impl<K: Ord + Clone, V> Remembered<K, V> {
     pub(crate) fn new(limit: usize) -> Remembered<K, V> {
         Remembered {
-            entries: BTreeMap::new(),
+            entries: SortedMap::new(),
             order: VecDeque::new(),
             next: 0,
             limit,

@@ -62,6 +62,6 @@ impl Proof {
             };
             (name.clone(), value)
         };
-        Value::Object(self.fields.iter().map(field).collect())
+        json::object(self.fields.iter().map(field))
     }
 }

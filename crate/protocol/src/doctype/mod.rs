@@ -8,7 +8,6 @@ mod model;
 mod model_instance;
 mod tile;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::RefUnwindSafe;
 use std::sync::Arc;
@@ -21,6 +20,7 @@ use crate::event::{Data, Init};
 use crate::model::ModelError;
 use crate::refusal::Reason;
 use crate::schema::SchemaError;
+use crate::sorted::SortedMap;
 use crate::state::State;
 use crate::world::World;
 use crate::{StreamId, StreamType};
@@ -164,14 +164,14 @@ pub trait DocumentType: fmt::Debug + Send + Sync + RefUnwindSafe {
 /// The document types that are known.
 #[derive(Default)]
 pub struct Types {
-    added: BTreeMap<StreamType, Arc<dyn DocumentType>>,
+    added: SortedMap<StreamType, Arc<dyn DocumentType>>,
 }
 
 impl Types {
     /// Those of Ceramic.
     pub const fn ceramic() -> Self {
         Self {
-            added: BTreeMap::new(),
+            added: SortedMap::new(),
         }
     }
 

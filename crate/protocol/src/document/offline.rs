@@ -3,7 +3,7 @@
 //! What the judging of one needs of another is looked up in the same blocks and judged first. A hostile file can name
 //! documents without end: at most [`MAX_RELATED`] are judged for one, each leading on to at most [`MAX_RELATED_DEPTH`].
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use cid::Cid;
@@ -14,6 +14,7 @@ use crate::chain::{Chain, ChainError, Step, Walk};
 use crate::event::{Decoded, Event, decode};
 use crate::library::Library;
 use crate::refusal::{Need, Refusal};
+use crate::sorted::SortedSet;
 use crate::world::World;
 use crate::{Blocks, CommitId, DocumentRef, StreamId};
 
@@ -154,7 +155,7 @@ struct Related<'a> {
     blocks: &'a dyn Archive,
     library: Library,
     /// Not to be had, or invalid.
-    failed: BTreeSet<DocumentRef>,
+    failed: SortedSet<DocumentRef>,
     judged: usize,
 }
 
@@ -163,7 +164,7 @@ impl<'a> Related<'a> {
         Self {
             blocks,
             library: world.library.clone(),
-            failed: BTreeSet::new(),
+            failed: SortedSet::new(),
             judged: 0,
         }
     }
@@ -232,8 +233,8 @@ impl<'a> Related<'a> {
 
 /// The events of a document on which no other one of these builds. Nothing of it was verified.
 pub fn tips(stream: &StreamId, blocks: &dyn Archive) -> Vec<Cid> {
-    let mut events = BTreeSet::new();
-    let mut before = BTreeSet::new();
+    let mut events = Vec::new();
+    let mut before = HashSet::new();
     for cid in blocks.cids() {
         let Some(Ok(Decoded::Event(event))) = blocks.get(&cid).map(|block| decode(&block, blocks))
         else {
@@ -246,10 +247,12 @@ pub fn tips(stream: &StreamId, blocks: &dyn Archive) -> Vec<Cid> {
         };
         if id == Some(*stream.init()) {
             before.extend(event.prev().copied());
-            events.insert(cid);
+            events.push(cid);
         }
     }
-    events.difference(&before).copied().collect()
+    events.retain(|cid| !before.contains(cid));
+    let events: SortedSet<Cid> = events.into_iter().collect();
+    events.into_iter().collect()
 }
 
 fn walk(

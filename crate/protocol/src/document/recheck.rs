@@ -1,6 +1,5 @@
 //! What the later answers of chains, and newer versions of 3IDs, make of a document.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::offline::hear_in_turn;
@@ -10,6 +9,7 @@ use crate::StreamId;
 use crate::anchor::Proof;
 use crate::chain::{Chain, Link, judge};
 use crate::refusal::{Reason, Refusal};
+use crate::sorted::SortedSet;
 use crate::world::World;
 
 impl Document {
@@ -88,7 +88,7 @@ impl Document {
     }
 
     /// The 3IDs that signed: a newer version of one can change what is valid here.
-    pub fn three_ids(&self) -> BTreeSet<StreamId> {
+    pub fn three_ids(&self) -> SortedSet<StreamId> {
         self.tree.vouchers().copied().collect()
     }
 

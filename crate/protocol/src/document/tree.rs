@@ -15,6 +15,7 @@ use crate::chain::judge::Author;
 use crate::chain::order::{Mark, Standing};
 use crate::chain::{Link, MAX_CHAIN_BYTES, MAX_EVENTS};
 use crate::did::three_id::Stamp;
+use crate::sorted::{SortedMap, SortedSet, sorted_by_key};
 use crate::state::TimeStatus;
 use crate::{Library, StreamId};
 
@@ -74,9 +75,9 @@ pub(super) struct Tree {
     /// Whether any event is lapsed.
     lapsed: bool,
     /// The 3IDs that signed, with what was known of each when it vouched for the first of them.
-    vouchers: HashMap<StreamId, Stamp>,
+    vouchers: SortedMap<StreamId, Stamp>,
     /// Those of which more is known by now, but not enough to judge anew, with what is known.
-    unsettled: HashMap<StreamId, Stamp>,
+    unsettled: SortedMap<StreamId, Stamp>,
     /// Up to when, in unix seconds, the capabilities of all events that are not dated are valid.
     expires: u64,
 }
@@ -91,8 +92,8 @@ impl Tree {
             live: 1,
             policy: TimePolicy::default(),
             lapsed: false,
-            vouchers: HashMap::new(),
-            unsettled: HashMap::new(),
+            vouchers: SortedMap::new(),
+            unsettled: SortedMap::new(),
             expires: u64::MAX,
         }
     }
@@ -130,8 +131,8 @@ impl Tree {
         self.expires = self.expires.min(node.expires());
         let author = node.author.as_ref();
         if let Some(vouched) = author.and_then(|author| author.vouched.as_ref()) {
-            let voucher = self.vouchers.entry(vouched.stream);
-            voucher.or_insert(vouched.stamp);
+            self.vouchers
+                .get_or_insert_with(vouched.stream, || vouched.stamp);
         }
         self.nodes.insert(cid, node);
     }
@@ -156,7 +157,7 @@ impl Tree {
     }
 
     /// Of the 3IDs that signed, those that have other versions now than when they vouched.
-    pub(super) fn stale(&self, library: &Library) -> HashMap<StreamId, Stamp> {
+    pub(super) fn stale(&self, library: &Library) -> SortedMap<StreamId, Stamp> {
         let vouchers = self.vouchers.iter();
         let stale = vouchers.filter_map(|(stream, then)| {
             let now = library.three_id(stream).ok()?.stamp();
@@ -202,10 +203,10 @@ impl Tree {
             let asleep = ends
                 .map(|(cid, _)| *cid)
                 .filter(|cid| !self.tips.contains(cid));
-            let mut asleep: Vec<Cid> = asleep.collect();
             // Heard again in this order, each finds the claim that it hopes for.
-            asleep.sort_unstable_by_key(|cid| (!self.has_claim(cid), *cid));
-            self.tips.extend(asleep);
+            let asleep = asleep.map(|cid| (!self.has_claim(&cid), cid));
+            let asleep: SortedSet<(bool, Cid)> = asleep.collect();
+            self.tips.extend(asleep.into_iter().map(|(_, cid)| cid));
         }
         while self.tips.len() > 1 && self.is_too_large() {
             if let Some(worst) = self.tips.pop() {
@@ -236,9 +237,8 @@ impl Tree {
                         let tips = self.rank(**arm);
                         (tips.first().map(|tip| self.standing(tip, &at)), tips)
                     });
-                    let mut arms: Vec<(Option<Standing>, Vec<Cid>)> = arms.collect();
-                    arms.sort_by(|(left, _), (right, _)| left.cmp(right));
-                    return arms.into_iter().flat_map(|(_, tips)| tips).collect();
+                    let arms = sorted_by_key(arms);
+                    return arms.flatten().collect();
                 }
             }
         }

@@ -6,7 +6,7 @@
 //! ([`MAX_NESTING`]) or to the same place again and again ([`MAX_COMPARISONS`]). Where js-ceramic's comparison fails with
 //! an exception, on which no alternative is tried any more, ours stops.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use ipld_core::ipld::Ipld;
 
@@ -261,7 +261,7 @@ impl<'a> Comparison<'a> {
             return Err(Stop::Incomparable);
         };
         self.spend(list.len().saturating_add(values.len()))?;
-        let list: BTreeSet<Simple> = list.iter().filter_map(Simple::new).collect();
+        let list: HashSet<Simple> = list.iter().filter_map(Simple::new).collect();
         let is_in = |value| Simple::new(value).is_some_and(|value| list.contains(&value));
         Ok(values.iter().all(is_in))
     }
@@ -313,7 +313,7 @@ fn there(value: Option<&Ipld>) -> Option<&Ipld> {
 }
 
 /// A value that can be found in a list: JavaScript never finds an object again.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(PartialEq, Eq, Hash)]
 enum Simple<'a> {
     Null,
     Bool(bool),

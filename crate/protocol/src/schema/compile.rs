@@ -2,7 +2,6 @@
 //!
 //! Keywords are taken in Ajv's order, since some of its strict checks, and what counts as evaluated, depend on it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
@@ -13,6 +12,7 @@ use super::rules::Types;
 use super::step::{Branch, Function, FunctionId, Node, PatternId, Program, Step};
 use super::strict::{default_dialect, schema_types, truthy};
 use super::{Draft, MAX_SCHEMA_DEPTH, MAX_SUBSCHEMAS, SchemaError, uri};
+use crate::sorted::{SortedMap, SortedSet};
 
 /// The work that compiling may cost: looking for references in what a reference leads to.
 const MAX_COMPILE_WORK: usize = 1 << 24;
@@ -25,13 +25,13 @@ pub(super) struct Compiler<'a> {
     /// Whether unknown keywords and the like are refused, as they are unless somebody asks otherwise.
     pub refuses: bool,
     pub program: Program,
-    pub names: BTreeMap<String, Name>,
+    pub names: SortedMap<String, Name>,
     pub envs: Vec<Env<'a>>,
     /// Whether what is compiled is part of the meta-schemas, for which strict mode is off.
     pub meta: bool,
     running: Vec<EnvId>,
-    pub patterns: BTreeMap<String, PatternId>,
-    defined: Vec<BTreeSet<&'a str>>,
+    pub patterns: SortedMap<String, PatternId>,
+    defined: Vec<SortedSet<&'a str>>,
     pub slots: Slots,
     subschemas: usize,
     depth: usize,
@@ -84,11 +84,11 @@ impl<'a> Compiler<'a> {
             draft,
             refuses,
             program: Program::default(),
-            names: BTreeMap::new(),
+            names: SortedMap::new(),
             envs: Vec::new(),
             meta: false,
             running: Vec::new(),
-            patterns: BTreeMap::new(),
+            patterns: SortedMap::new(),
             defined: Vec::new(),
             slots: Slots::default(),
             subschemas: 0,
@@ -329,7 +329,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn new_defined(&mut self) -> usize {
-        self.defined.push(BTreeSet::new());
+        self.defined.push(SortedSet::new());
         self.defined.len().saturating_sub(1)
     }
 

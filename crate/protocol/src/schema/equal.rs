@@ -1,11 +1,11 @@
 //! Deep equality as fast-deep-equal has it, the library Ajv compares with.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
 use super::evaluate::Stop;
+use crate::sorted::SortedSet;
 
 /// Whether two values are equal. Objects with keys named like what every object inherits upset the original; see [`odd`].
 pub(super) fn equal(a: &Value, b: &Value) -> Result<bool, Stop> {
@@ -130,14 +130,10 @@ fn order(a: &Value, b: &Value) -> Ordering {
             pairs.fold(Ordering::Equal, Ordering::then)
         }),
         (Value::Object(a), Value::Object(b)) => {
-            let sorted = |map: &Map<String, Value>| {
-                // One by one: collecting a set brings a sorting algorithm along.
-                let mut keys = BTreeSet::new();
-                keys.extend(map.keys().cloned());
-                keys
-            };
+            let sorted =
+                |map: &Map<String, Value>| -> SortedSet<String> { map.keys().cloned().collect() };
             let keys = sorted(a);
-            keys.cmp(&sorted(b)).then_with(|| {
+            keys.iter().cmp(sorted(b).iter()).then_with(|| {
                 let pairs = keys
                     .iter()
                     .filter_map(|key| Some(order(a.get(key)?, b.get(key)?)));

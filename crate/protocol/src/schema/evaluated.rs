@@ -4,10 +4,9 @@
 //! has them, because its verdicts depend on it: such a variable lives as long as one call of its function, so it keeps its value
 //! from one item of a list to the next.
 
-use std::collections::BTreeSet;
-
 use super::evaluate::Stop;
 use super::rules::is_inherited;
+use crate::sorted::SortedSet;
 
 /// The evaluated properties, as far as they are known when compiling.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,7 +14,7 @@ pub(super) enum Props {
     #[default]
     Unset,
     All,
-    These(BTreeSet<String>),
+    These(SortedSet<String>),
     Slot(usize),
 }
 
@@ -158,7 +157,7 @@ pub(super) enum SeenProps {
     #[default]
     Unset,
     All,
-    These(BTreeSet<String>),
+    These(SortedSet<String>),
 }
 
 impl SeenProps {

@@ -1,7 +1,5 @@
 //! Keywords for objects.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Map, Value};
 
 use super::SchemaError;
@@ -11,6 +9,7 @@ use super::logic::{applicable, list_or_empty, text};
 use super::regex::Pattern;
 use super::rules::{Types, is_inherited};
 use super::step::{Branch, Limit, Node, Step};
+use crate::sorted::SortedSet;
 
 type Compiled<T> = Result<T, SchemaError>;
 
@@ -100,7 +99,7 @@ impl<'a> Compiler<'a> {
         for pattern in names(it, "patternProperties") {
             patterns.push(self.pattern(pattern)?);
         }
-        let mut properties = BTreeSet::new();
+        let mut properties = SortedSet::new();
         properties.extend(names(it, "properties").map(str::to_owned));
         let schema = self.verdict(it, schema, To::Part)?;
         steps.push(Step::Additional {
@@ -136,7 +135,7 @@ impl<'a> Compiler<'a> {
         let Some(properties) = object(it, "properties")? else {
             return Ok(());
         };
-        let mut all = BTreeSet::new();
+        let mut all = SortedSet::new();
         all.extend(names(it, "properties").map(str::to_owned));
         for key in names(it, "properties") {
             self.define(it, key);
@@ -185,7 +184,7 @@ impl<'a> Compiler<'a> {
             let slot = self.slots().new_props();
             let known = match std::mem::take(&mut it.props) {
                 Props::These(keys) => Props::These(keys),
-                _ => Props::These(BTreeSet::new()),
+                _ => Props::These(SortedSet::new()),
             };
             start.push(Merge::SetProps(slot, known));
             it.props = Props::Slot(slot);

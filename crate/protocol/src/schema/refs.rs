@@ -1,6 +1,5 @@
 //! Where references lead: the names in a schema (`$id`, `$anchor`), JSON pointers, and the meta-schemas of the draft.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::OnceLock;
 
@@ -10,6 +9,7 @@ use super::compile::Compiler;
 use super::equal;
 use super::step::FunctionId;
 use super::{Draft, Schema, SchemaError, uri};
+use crate::sorted::{SortedMap, SortedSet};
 
 pub(super) type EnvId = usize;
 
@@ -23,10 +23,10 @@ pub(super) struct Env<'a> {
     pub function: Option<FunctionId>,
     pub compiled: bool,
     /// Of a root: the names in it that no id leads to.
-    pub local: BTreeMap<String, &'a Value>,
+    pub local: SortedMap<String, &'a Value>,
     /// Of a root: where references led.
-    pub found: BTreeMap<String, Found<'a>>,
-    pub dynamic_anchors: BTreeSet<String>,
+    pub found: SortedMap<String, Found<'a>>,
+    pub dynamic_anchors: SortedSet<String>,
 }
 
 /// Where a reference leads.
@@ -109,11 +109,11 @@ impl<'a> Compiler<'a> {
             .and_then(Value::as_str)
             .filter(|id| !id.is_empty());
         let base = uri::normal(id.unwrap_or(key)).to_owned();
-        let mut local = BTreeMap::new();
+        let mut local = SortedMap::new();
         if schema.is_object() {
             let mut walk = Walk {
                 prefix: uri::Parts::parse(&base).document(),
-                taken: BTreeSet::new(),
+                taken: SortedSet::new(),
                 local: &mut local,
                 names: &mut self.names,
                 envs: &self.envs,
@@ -149,9 +149,9 @@ impl<'a> Compiler<'a> {
             meta,
             function: None,
             compiled: false,
-            local: BTreeMap::new(),
-            found: BTreeMap::new(),
-            dynamic_anchors: BTreeSet::new(),
+            local: SortedMap::new(),
+            found: SortedMap::new(),
+            dynamic_anchors: SortedSet::new(),
         });
         Ok(id)
     }
@@ -351,9 +351,9 @@ pub(super) fn id_of(schema: &Value) -> Option<&str> {
 /// Goes through a schema and writes down what is named in it.
 struct Walk<'w, 'a> {
     prefix: String,
-    taken: BTreeSet<String>,
-    local: &'w mut BTreeMap<String, &'a Value>,
-    names: &'w mut BTreeMap<String, Name>,
+    taken: SortedSet<String>,
+    local: &'w mut SortedMap<String, &'a Value>,
+    names: &'w mut SortedMap<String, Name>,
     envs: &'w [Env<'a>],
 }
 

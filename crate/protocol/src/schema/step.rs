@@ -1,13 +1,12 @@
 //! What a schema is compiled to: functions, each a tree of steps.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 use super::evaluated::{Evaluated, Merge, Props};
 use super::format::{Bound, Format};
 use super::regex::Pattern;
 use super::rules::Types;
+use crate::sorted::SortedSet;
 
 pub(super) type FunctionId = usize;
 pub(super) type PatternId = usize;
@@ -130,7 +129,7 @@ pub(super) enum Step {
         patterns: Vec<(PatternId, Node)>,
     },
     Additional {
-        properties: BTreeSet<String>,
+        properties: SortedSet<String>,
         patterns: Vec<PatternId>,
         schema: Node,
     },

@@ -1,6 +1,6 @@
 //! The behaviour: joins the client's and the server's books with the connections.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId};
 use ostrakon_protocol::block::Block;
+use ostrakon_protocol::sorted::SortedMap;
 use web_time::Instant;
 
 use super::handler::{Handler, Said};
@@ -41,7 +42,7 @@ struct Peer {
 #[derive(Debug, Default)]
 pub struct Behaviour {
     wants: Wants,
-    peers: BTreeMap<PeerId, Peer>,
+    peers: SortedMap<PeerId, Peer>,
     /// Peers with something to send or to look up.
     restless: VecDeque<PeerId>,
     events: VecDeque<ToSwarm<Event, Message>>,
@@ -217,7 +218,7 @@ impl NetworkBehaviour for Behaviour {
                 connection_id,
                 ..
             }) => {
-                let peer = self.peers.entry(peer_id).or_default();
+                let peer = self.peers.get_or_default(peer_id);
                 peer.connections.push(connection_id);
                 if peer.connections.len() == 1 {
                     self.wants.connected(peer_id, Instant::now());

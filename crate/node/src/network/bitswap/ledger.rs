@@ -1,9 +1,11 @@
 //! The server's side without I/O: what one peer wants of us, what is being looked up for it, and what waits to be sent.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{HashSet, VecDeque};
 
 use cid::Cid;
 use ostrakon_protocol::block::Block;
+use ostrakon_protocol::sorted::{SortedMap, sorted_by_key};
 
 use super::message::{Entry, Message};
 use super::{
@@ -34,7 +36,7 @@ struct Want {
 /// One peer's account.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    wants: HashMap<Cid, Want>,
+    wants: SortedMap<Cid, Want>,
     queue: VecDeque<Cid>,
     /// Handed to the store, also if withdrawn meanwhile: an answer is still owed to us.
     answering: HashSet<Cid>,
@@ -68,9 +70,11 @@ impl Ledger {
             self.drop_blocks(|cid| !cancelled.contains(cid));
         }
         entries.retain(|entry| !entry.cancel);
-        entries.sort_by_key(|entry| std::cmp::Reverse(entry.priority));
         let mut refused = 0;
-        for entry in entries {
+        let by_priority = entries
+            .into_iter()
+            .map(|entry| (Reverse(entry.priority), entry));
+        for entry in sorted_by_key(by_priority) {
             if !self.want(&entry) {
                 refused += 1;
                 if entry.send_dont_have {

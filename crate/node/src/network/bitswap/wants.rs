@@ -3,11 +3,13 @@
 //! A block is asked of one peer. When that peer says DONT_HAVE, leaves, or is silent, the next best is asked, until one
 //! sends it or nobody is left. Time is passed in.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use cid::Cid;
 use libp2p::PeerId;
 use web_time::Instant;
+
+use ostrakon_protocol::sorted::{SortedMap, SortedSet};
 
 use super::message::{Entry, is_fetchable};
 use super::{
@@ -36,7 +38,7 @@ enum Ask {
 #[derive(Debug, Default)]
 struct Want {
     providers: Vec<PeerId>,
-    asks: BTreeMap<PeerId, Ask>,
+    asks: SortedMap<PeerId, Ask>,
 }
 
 #[derive(Debug)]
@@ -56,11 +58,11 @@ struct Peer {
 #[derive(Debug, Default)]
 pub(super) struct Wants {
     wants: HashMap<Cid, Want>,
-    peers: BTreeMap<PeerId, Peer>,
+    peers: SortedMap<PeerId, Peer>,
     /// Wants that need a peer: new, turned down, or waiting for room at one.
     restless: VecDeque<Cid>,
     missing: VecDeque<Cid>,
-    touched: BTreeSet<PeerId>,
+    touched: SortedSet<PeerId>,
 }
 
 impl Wants {

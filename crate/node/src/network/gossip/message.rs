@@ -9,6 +9,7 @@ use cid::Cid;
 use cid::multibase::Base;
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::id::StreamId;
+use ostrakon_protocol::sorted::SortedMap;
 use ostrakon_protocol::{Ipld, cbor};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -44,7 +45,7 @@ pub enum Message {
         /// The query's id.
         id: String,
         /// Tip by the text of the StreamID; js-ceramic does not check that text, so neither is it checked here.
-        tips: BTreeMap<String, Cid>,
+        tips: SortedMap<String, Cid>,
     },
     /// A node is alive; receivers ignore it.
     KeepAlive {
@@ -122,7 +123,7 @@ enum Wire<'a> {
     Response {
         typ: u8,
         id: &'a str,
-        tips: BTreeMap<&'a str, String>,
+        tips: Map<String, Value>,
     },
     KeepAlive {
         typ: u8,
@@ -146,7 +147,7 @@ impl Message {
     pub fn response(id: &str, stream: &StreamId, tip: Cid) -> Message {
         Message::Response {
             id: id.to_owned(),
-            tips: BTreeMap::from([(stream.to_string(), tip)]),
+            tips: SortedMap::from([(stream.to_string(), tip)]),
         }
     }
 
@@ -172,14 +173,15 @@ impl Message {
                 stream: stream.to_string(),
                 id,
             },
-            Message::Response { id, tips } => Wire::Response {
-                typ: 2,
-                id,
-                tips: tips
-                    .iter()
-                    .map(|(stream, tip)| (stream.as_str(), tip.to_string()))
-                    .collect(),
-            },
+            Message::Response { id, tips: named } => {
+                let mut tips = Map::new();
+                tips.extend(
+                    named
+                        .iter()
+                        .map(|(stream, tip)| (stream.clone(), tip.to_string().into())),
+                );
+                Wire::Response { typ: 2, id, tips }
+            }
             Message::KeepAlive { ts, ver, ipfs_ver } => Wire::KeepAlive {
                 typ: 3,
                 ts: number(*ts),
@@ -265,10 +267,10 @@ fn is_of_2020(fields: &Map<String, Value>) -> bool {
     fields.contains_key("doctype") && !fields.contains_key("stream") && !fields.contains_key("doc")
 }
 
-fn tips(fields: &Map<String, Value>) -> Result<BTreeMap<String, Cid>, MessageError> {
+fn tips(fields: &Map<String, Value>) -> Result<SortedMap<String, Cid>, MessageError> {
     match fields.get("tips") {
         // An empty list passes for an empty record in js-ceramic.
-        Some(Value::Array(list)) if list.is_empty() => Ok(BTreeMap::new()),
+        Some(Value::Array(list)) if list.is_empty() => Ok(SortedMap::new()),
         Some(Value::Object(tips)) if tips.len() > MAX_TIPS => Err(MessageError::TooManyTips),
         Some(Value::Object(tips)) => tips
             .iter()

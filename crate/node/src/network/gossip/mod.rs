@@ -19,6 +19,7 @@ use libp2p::gossipsub::{
 };
 use libp2p::identity::Keypair;
 use ostrakon_protocol::id::StreamId;
+use ostrakon_protocol::sorted::SortedMap;
 use web_time::Instant;
 
 use super::NetworkError;
@@ -169,12 +170,12 @@ impl Pace {
 
 /// Counts what each neighbour says, for even well-formed messages cost memory for [`REMEMBERED`].
 #[derive(Debug, Default)]
-pub(super) struct Talk(HashMap<PeerId, (Instant, u32)>);
+pub(super) struct Talk(SortedMap<PeerId, (Instant, u32)>);
 
 impl Talk {
     /// Whether a neighbour keeps to [`MESSAGES_PER_SECOND`].
     pub(super) fn may_say(&mut self, neighbour: PeerId, now: Instant) -> bool {
-        let (since, count) = self.0.entry(neighbour).or_insert((now, 0));
+        let (since, count) = self.0.get_or_insert_with(neighbour, || (now, 0));
         if now.saturating_duration_since(*since) >= Duration::from_secs(1) {
             (*since, *count) = (now, 0);
         }
@@ -192,7 +193,7 @@ impl Talk {
 /// announcement, so nobody can hide one by misnaming it first.
 #[derive(Debug, Default)]
 pub struct RecentTips {
-    seen: HashMap<(StreamId, Cid), u64>,
+    seen: SortedMap<(StreamId, Cid), u64>,
     clock: u64,
 }
 

@@ -3,14 +3,13 @@
 mod array;
 mod object;
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::evaluated::{Frame, Merge, SeenItems, SeenProps};
 use super::rules::Types;
 use super::step::{Branch, FunctionId, Node, PatternId, Program, Step};
 use super::{MAX_CONTENT_DEPTH, MAX_SCHEMA_WORK, SchemaError, equal};
+use crate::sorted::SortedMap;
 
 /// A value, or what Ajv finds where an object has none but answers all the same: a function, or nothing. No type fits it.
 type Given<'v> = Option<&'v Value>;
@@ -41,7 +40,7 @@ pub(super) fn run(
 ) -> Result<(), SchemaError> {
     let mut judge = Judge {
         program,
-        anchors: BTreeMap::new(),
+        anchors: SortedMap::new(),
         returned: Default::default(),
         work: MAX_SCHEMA_WORK,
         pattern_work: super::regex::fuel(),
@@ -111,7 +110,7 @@ impl All {
 struct Judge<'p> {
     program: &'p Program,
     /// What the names of `$dynamicRef` mean by now.
-    anchors: BTreeMap<&'p str, FunctionId>,
+    anchors: SortedMap<&'p str, FunctionId>,
     /// What the last function that returned had evaluated.
     returned: (SeenProps, SeenItems),
     work: u64,
@@ -181,7 +180,7 @@ impl<'p> Judge<'p> {
             }
             Step::CallDynamic { .. } => self.call_dynamic(step, given, frame, brief),
             Step::Anchor(name, function) => {
-                self.anchors.entry(name).or_insert(*function);
+                self.anchors.get_or_insert_with(name, || *function);
                 Ok(true)
             }
             Step::Never(keyword) => self.broken(keyword),

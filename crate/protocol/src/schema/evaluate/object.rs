@@ -1,13 +1,12 @@
 //! Keywords for objects.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Map, Value};
 
 use super::super::evaluated::{Frame, Merge, Props, SeenProps};
 use super::super::rules::is_inherited;
 use super::super::step::{Branch, Node, PatternId, Step};
 use super::{All, Given, Judge, Verdict};
+use crate::sorted::SortedSet;
 
 type Object = Map<String, Value>;
 
@@ -101,7 +100,7 @@ impl<'p> Judge<'p> {
 
     fn additional(
         &mut self,
-        (properties, patterns, schema): (&'p BTreeSet<String>, &'p [PatternId], &'p Node),
+        (properties, patterns, schema): (&'p SortedSet<String>, &'p [PatternId], &'p Node),
         map: &Object,
         frame: &mut Frame,
         brief: bool,
