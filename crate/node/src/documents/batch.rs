@@ -1,6 +1,6 @@
 //! Many new documents at once: judged together, written in one transaction, and never all in memory as open documents.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use cid::Cid;
@@ -8,6 +8,7 @@ use ostrakon_protocol::block::Block;
 use ostrakon_protocol::chain::{Step, Walk};
 use ostrakon_protocol::document::{Judging, judge_some};
 use ostrakon_protocol::id::StreamId;
+use ostrakon_protocol::sorted::{SortedMap, SortedSet};
 
 use super::{CallId, Documents, Now, Output, Reply, Source, View, judge};
 use crate::error::NodeError;
@@ -38,7 +39,7 @@ enum Stage {
         streams: Vec<StreamId>,
         judgings: Vec<Judging>,
         blocks: HashMap<Cid, Block>,
-        used: BTreeMap<StreamId, BTreeSet<StreamId>>,
+        used: SortedMap<StreamId, SortedSet<StreamId>>,
         /// When it began: all of it is judged as of then.
         now: Now,
     },
@@ -63,7 +64,7 @@ impl Documents {
         if self.outbox.is_full(drafts.len()) {
             return Err(NodeError::OutboxFull);
         }
-        let mut seen = BTreeSet::new();
+        let mut seen = SortedSet::new();
         let mut streams = Vec::with_capacity(drafts.len());
         let mut judgings = Vec::with_capacity(drafts.len());
         let mut blocks = HashMap::with_capacity(drafts.len().saturating_mul(2));
@@ -89,7 +90,7 @@ impl Documents {
             streams,
             judgings,
             blocks,
-            used: BTreeMap::new(),
+            used: SortedMap::new(),
             now,
         })
     }
@@ -129,7 +130,7 @@ impl Documents {
         let over = judge_some(judgings.iter_mut(), MAX_BATCH_SLICE, &world);
         for (reader, read) in self.knowledge.library.take_used() {
             if let Some(reader) = reader {
-                used.entry(reader).or_default().insert(read);
+                used.get_or_default(reader).insert(read);
             }
         }
         if !over {

@@ -6,7 +6,7 @@
 //! announcing here; whoever asks for the document later still gets its tip. What they can make grow: [`MAX_SEEN`] peers counted for
 //! a document, of [`MAX_TRACKED`] documents beside those that wait.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use cid::Cid;
 use libp2p::PeerId;
 use ostrakon_protocol::document::Document;
 use ostrakon_protocol::id::StreamId;
+use ostrakon_protocol::sorted::{SortedMap, SortedSet};
 
 use super::{Documents, Now, Output, View};
 use crate::store::{Change, Outgoing, StoreError};
@@ -91,16 +92,16 @@ struct Entry {
     pause: Duration,
     /// Times that it was announced since it lost.
     in_vain: u32,
-    seen: BTreeSet<PeerId>,
+    seen: SortedSet<PeerId>,
 }
 
 /// See the module.
 #[derive(Default)]
 pub(super) struct Outbox {
-    entries: BTreeMap<StreamId, Entry>,
-    tips: BTreeMap<Cid, StreamId>,
+    entries: SortedMap<StreamId, Entry>,
+    tips: SortedMap<Cid, StreamId>,
     /// Those that wait, by when they are announced next.
-    due: BTreeSet<(Duration, StreamId)>,
+    due: SortedSet<(Duration, StreamId)>,
     /// No earlier than this.
     round_at: Duration,
     /// Those that do not wait, oldest first; some may be gone.
@@ -151,7 +152,7 @@ impl Outbox {
             at: now,
             pause: FIRST_REPEAT,
             in_vain: 0,
-            seen: BTreeSet::new(),
+            seen: SortedSet::new(),
         };
         self.due.insert((now, stream));
         self.tips.insert(tip, stream);
@@ -382,7 +383,7 @@ impl Documents {
             return;
         }
         // Of one document the last counts: an earlier one is not there any more.
-        let sent: BTreeMap<StreamId, Cid> = self.outbox.sent.drain(..).collect();
+        let sent: SortedMap<StreamId, Cid> = self.outbox.sent.drain(..).collect();
         self.outbox.settling = sent.into_iter().collect();
         let sent = self.outbox.settling.iter();
         let sent = sent.map(|(stream, tip)| Change::Sent(*stream, *tip));

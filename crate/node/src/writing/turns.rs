@@ -1,15 +1,16 @@
 //! Whose turn it is to write to a document: one at a time, the others in the order in which they came.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::channel::oneshot;
 use ostrakon_protocol::id::StreamId;
+use ostrakon_protocol::sorted::SortedMap;
 
 /// Writes that wait their turn on one document.
 pub const MAX_TURNS: usize = 64;
 
-type Queues = BTreeMap<StreamId, VecDeque<oneshot::Sender<Turn>>>;
+type Queues = SortedMap<StreamId, VecDeque<oneshot::Sender<Turn>>>;
 
 /// Of all documents. Clones share it.
 #[derive(Clone, Default)]
