@@ -2,6 +2,7 @@
 // Asks only the package registries and rustup; does nothing that is already done.
 import { existsSync } from 'node:fs'
 import path from 'node:path'
+import { installAnvil } from './lib/anvil.mjs'
 import { aptInstall } from './lib/debian.mjs'
 import { checkRust, ensureNarrowTarget, ensureWasmTarget } from './lib/rust.mjs'
 import { freeBytes, isMain, main, note, output, root, run, step, Stop, toolsBin } from './lib/run.mjs'
@@ -23,6 +24,7 @@ export async function setup({ tests = false } = {}) {
   }
   await ensureWasmTarget()
   await npmPackages()
+  await installAnvil()
   await tool('wasm-bindgen')
   if (tests) {
     await ensureNarrowTarget()

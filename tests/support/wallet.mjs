@@ -5,7 +5,7 @@ import { startAnvil } from '../../pkg-scripts/lib/anvil.mjs'
 /** Starts anvil. `ask(method, params)` gives its answer, or throws as a wallet does. */
 export async function startChain() {
   const anvil = await startAnvil()
-  if (!anvil) throw new Error('no anvil for this machine: npm install brings it')
+  if (!anvil) throw new Error('no anvil for this machine: npm run setup says why')
   const ask = async (method, params = []) => {
     const response = await fetch(anvil.url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }) })
     const { result, error } = await response.json()
