@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::oneshot;
-use futures::future::{Either, FutureExt, Shared, select};
+use futures::future::{Either, FutureExt, LocalBoxFuture, Shared, select};
 use futures::stream::{AbortHandle, Abortable};
 use futures::{Stream, StreamExt};
 use gloo::events::EventListener;
@@ -216,6 +216,8 @@ impl OstrakonNode {
     }
 }
 
+type Work = LocalBoxFuture<'static, Result<JsValue, Failure>>;
+
 impl OstrakonNode {
     /// Runs a call until it is done, aborted, or the node stops.
     pub(crate) fn call(
@@ -223,6 +225,11 @@ impl OstrakonNode {
         signal: Option<AbortSignal>,
         work: impl Future<Output = Result<JsValue, Failure>> + 'static,
     ) -> Promise {
+        // Boxed, so that making a promise of it is the same code for every call.
+        self.promise(signal, Box::pin(work))
+    }
+
+    fn promise(&self, signal: Option<AbortSignal>, work: Work) -> Promise {
         let stopped = self.stopped.clone();
         future_to_promise(async move {
             let ends = pin!(async {
@@ -232,7 +239,7 @@ impl OstrakonNode {
                 }
             });
             // Whether it may still begin is asked first.
-            match select(ends, pin!(work)).await {
+            match select(ends, work).await {
                 Either::Left((failure, _)) => Err(failure.into()),
                 Either::Right((result, _)) => result.map_err(JsValue::from),
             }

@@ -14,6 +14,7 @@ use ostrakon_protocol::cacao;
 use ostrakon_protocol::id::{CommitId, DocumentRef};
 use ostrakon_protocol::json::to_json;
 use ostrakon_protocol::refusal::Refusal;
+use ostrakon_protocol::sorted::sorted_by_key;
 use ostrakon_protocol::state::{Kind, LogEntry, TimeStatus};
 use serde::Serialize;
 use serde_wasm_bindgen::{Serializer, preserve};
@@ -225,15 +226,14 @@ fn published(publication: Publication) -> Published {
 
 /// What waits to be published, the oldest first.
 pub fn outbox(waiting: &[Waiting]) -> Result<JsValue, Failure> {
-    let mut waiting: Vec<_> = waiting.iter().collect();
-    waiting.sort_by_key(|one| one.since);
+    let waiting = sorted_by_key(waiting.iter().map(|one| (one.since, one)));
     let entry = |one: &Waiting| OutboxEntry {
         id: one.stream.to_string(),
         event: one.tip.to_string(),
         reason: one.why.code(),
         since: one.since,
     };
-    plain(&waiting.into_iter().map(entry).collect::<Vec<_>>())
+    plain(&waiting.map(entry).collect::<Vec<_>>())
 }
 
 /// The newest there is in a state, in js-ceramic's form: there ids and bytes are texts.

@@ -35,6 +35,7 @@ use js_sys::{Date, Function};
 use ostrakon_node::writing::ThreeId;
 use ostrakon_protocol::Block;
 use ostrakon_protocol::jose::Ed25519Signer;
+use ostrakon_protocol::sorted::sorted_by_key;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 
@@ -301,9 +302,8 @@ impl Sessions {
     pub fn list(&self) -> Vec<Rc<Session>> {
         let all = self.0.all.borrow();
         let whole = |one: &&Rc<Session>| !matches!(*one.state.borrow(), State::Damaged);
-        let mut list: Vec<_> = all.values().filter(whole).cloned().collect();
-        list.sort_by_key(|one| one.about.created_at);
-        list
+        let list = all.values().filter(whole);
+        sorted_by_key(list.map(|one| (one.about.created_at, one.clone()))).collect()
     }
 
     /// Ends a session, half-begun or whole: its key is wiped from memory, then its row from disk. One that is not there has

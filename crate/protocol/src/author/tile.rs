@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 use ipld_core::ipld::Ipld;
 
 use super::{AuthorError, Change, Edit, Unsigned, content, patch_list};
-use crate::event::{Data, Map};
+use crate::event::{Data, Map, map_of};
 use crate::jose::Ed25519Signer;
 use crate::state::field;
 use crate::{Block, Cid, Document, DocumentRef, StreamId, StreamType};
@@ -25,7 +25,7 @@ pub struct TileMetadata {
 impl TileMetadata {
     fn header(&self, controller: &str) -> Map {
         let text = |text: &String| Ipld::String(text.clone());
-        let fields = [
+        map_of([
             (
                 "controllers",
                 Some(Ipld::List(vec![Ipld::String(controller.to_owned())])),
@@ -42,11 +42,7 @@ impl TileMetadata {
                 "forbidControllerChange",
                 self.forbid_controller_change.then_some(Ipld::Bool(true)),
             ),
-        ];
-        fields
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-            .collect()
+        ])
     }
 }
 

@@ -16,7 +16,7 @@ use super::{CacaoError, Capability, Kind, MAX_RESOURCES, eip191, moment, webauth
 use crate::did::pkh::Account;
 use crate::did::{self, MAX_DID_BYTES};
 use crate::encoding::base58;
-use crate::event::Map;
+use crate::event::{Map, map_of};
 use crate::{Block, StreamId, cbor};
 
 /// Longest statement, in characters. A wallet shows a few lines.
@@ -218,10 +218,8 @@ impl SessionRequest {
             ("statement", self.statement.clone()),
             ("requestId", self.request_id.clone()),
         ];
-        let words = words
-            .into_iter()
-            .filter_map(|(name, word)| Some((name.to_owned(), Ipld::String(word?))));
-        let mut payload: Map = words.collect();
+        let words = words.map(|(name, word)| (name, word.map(Ipld::String)));
+        let mut payload = map_of(words);
         let resources = self.resources.iter().cloned().map(Ipld::String).collect();
         payload.insert("resources".to_owned(), Ipld::List(resources));
         Ok((payload, end))

@@ -28,6 +28,17 @@ use crate::cbor::CborError;
 /// A DAG-CBOR map.
 pub type Map = BTreeMap<String, Ipld>;
 
+/// A map of those fields that there are. One by one: collecting would bring a sorting algorithm along.
+pub(crate) fn map_of<'a>(fields: impl IntoIterator<Item = (&'a str, Option<Ipld>)>) -> Map {
+    let mut map = Map::new();
+    for (name, value) in fields {
+        if let Some(value) = value {
+            map.insert(name.to_owned(), value);
+        }
+    }
+    map
+}
+
 /// Why blocks are not an event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {

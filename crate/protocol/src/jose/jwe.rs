@@ -11,16 +11,15 @@ mod keys;
 mod readers;
 mod value;
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use ipld_core::ipld::Ipld;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::jws::base64;
 use crate::block::BlockError;
 use crate::did::DidError;
+use crate::event::map_of;
 use crate::{Block, cbor, json as ipld_json};
 
 pub use encrypt::{Legible, Random};
@@ -309,14 +308,11 @@ fn header(value: Option<Ipld>) -> Result<Option<Ipld>, JweError> {
 
 fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
     let fields = fields.into_iter();
-    let fields = fields.filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    Value::Object(fields.collect::<Map<_, _>>())
+    ipld_json::object(fields.filter_map(|(name, value)| Some((name.to_owned(), value?))))
 }
 
 fn fields<const N: usize>(fields: [(&str, Option<Ipld>); N]) -> Ipld {
-    let fields = fields.into_iter();
-    let fields = fields.filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    Ipld::Map(fields.collect::<BTreeMap<_, _>>())
+    Ipld::Map(map_of(fields))
 }
 
 #[cfg(test)]

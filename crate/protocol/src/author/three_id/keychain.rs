@@ -198,14 +198,14 @@ impl Keychain {
             let jwe = written(jwe)?;
             Ok::<_, ThreeIdWriteError>(Ipld::Map(Map::from([("jwe".to_owned(), jwe)])))
         };
-        let wallets = self.wallets.iter().map(|(did, entry)| {
+        let mut wallets = Map::new();
+        for (did, entry) in &self.wallets {
             let entry = Map::from([
                 ("data".to_owned(), part(&entry.data)?),
                 ("id".to_owned(), part(&entry.id)?),
             ]);
-            Ok((did.clone(), Ipld::Map(entry)))
-        });
-        let wallets = wallets.collect::<Result<Map, ThreeIdWriteError>>()?;
+            wallets.insert(did.clone(), Ipld::Map(entry));
+        }
         let past = self.past.iter().map(written).collect::<Result<_, _>>()?;
         Ok(Ipld::Map(Map::from([
             ("authMap".to_owned(), Ipld::Map(wallets)),
