@@ -106,6 +106,38 @@ fn a_tip_nobody_has_is_asked_for_again_after_a_while_or_when_a_peer_comes() {
 }
 
 #[test]
+fn those_who_are_slower_do_not_put_off_the_question_for_a_tip_that_nobody_had_yet() {
+    let mut bench = Bench::new();
+    let author = Author::new(1);
+    bench.keep(&author);
+    bench.listen(2);
+    let behind = |bench: &mut Bench| {
+        let now = bench.clock();
+        let documents = &mut bench.documents;
+        documents.answered(author.stream, author.tip, &[peer(2)], now);
+        bench.drain();
+    };
+    // Long after the last change, all say what is known.
+    for _ in 0..10 {
+        bench.pass(LONGEST_PAUSE);
+        behind(&mut bench);
+    }
+    let tip = nowhere(1);
+    bench.announce(author.stream, tip, 1);
+    assert_eq!(bench.drain().gets, [tip]);
+    let now = bench.clock();
+    bench.documents.missing(&tip, now);
+    bench.drain();
+    behind(&mut bench);
+    assert_eq!(bench.pass(FIRST_PAUSE).queries, [author.stream]);
+    let now = bench.clock();
+    bench
+        .documents
+        .answered(author.stream, tip, &[peer(1)], now);
+    assert_eq!(bench.drain().gets, [tip]);
+}
+
+#[test]
 fn an_invalid_tip_is_left_alone_for_long_whoever_comes() {
     let mut bench = Bench::new();
     let author = Author::new(1);

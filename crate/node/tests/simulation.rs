@@ -390,19 +390,6 @@ impl Simulation {
         let now = self.clock();
         let (storm, life_now) = (self.storm, self.nodes[at].life);
         if life != life_now {
-            // A write that was under way in a crash is whole or absent.
-            if let Happening::Committed(_, change)
-            | Happening::CommittedMany(_, change)
-            | Happening::Settled(change) = happening
-                && self.chance.percent(50)
-            {
-                self.nodes[at]
-                    .disk
-                    .commit(*change)
-                    .now_or_never()
-                    .expect("at once")
-                    .expect("kept");
-            }
             return;
         }
         let fails = storm && self.chance.percent(5);
@@ -892,6 +879,7 @@ impl Simulation {
 
     fn crash(&mut self, at: usize) {
         self.forgetting = self.forgetting.filter(|(node, _)| *node != at);
+        self.end_writes(at);
         let node = &mut self.nodes[at];
         node.documents = Documents::new(types(), Answers::default());
         let outgoing = node.disk.outbox().now_or_never().expect("at once");
@@ -905,6 +893,24 @@ impl Simulation {
         node.online = false;
         self.come_online(at);
         self.drain(at);
+    }
+
+    /// A write that was under way in a crash is whole or absent, and is so before anyone reads again.
+    fn end_writes(&mut self, at: usize) {
+        let node = &self.nodes[at];
+        for (of, life, happening) in self.queue.values() {
+            let (Happening::Committed(_, change)
+            | Happening::CommittedMany(_, change)
+            | Happening::Settled(change)) = happening
+            else {
+                continue;
+            };
+            if (*of, *life) == (at, node.life) && self.chance.percent(50) {
+                let change = Change::clone(change);
+                let written = node.disk.commit(change).now_or_never();
+                written.expect("at once").expect("kept");
+            }
+        }
     }
 
     fn come_online(&mut self, at: usize) {

@@ -47,8 +47,9 @@ pub const MAX_PROVIDERS: usize = 8;
 pub const MAX_GATHERED_BYTES: usize = 64 * 1024 * 1024;
 /// Tips remembered as refused.
 pub const MAX_REFUSED: usize = 2048;
-/// How long a tip is left alone whose blocks nobody had. Ends early when a peer comes.
-pub const MISSING_FOR: Duration = Duration::from_secs(3);
+/// How long a tip is left alone whose blocks nobody had: those who are only slower have them by the next question, after
+/// [`FIRST_PAUSE`]. Ends early when a peer comes.
+pub const MISSING_FOR: Duration = Duration::from_millis(800);
 /// How long a tip is left alone that was judged and not taken.
 pub const REFUSED_FOR: Duration = Duration::from_secs(600);
 /// Questions remembered to recognise their answers.
@@ -273,7 +274,7 @@ impl Sync {
         };
         want.offered = true;
         if let Some(held) = want.held.as_ref().filter(|held| held.contains(&tip)) {
-            if *held.tip() == tip {
+            if *held.tip() == tip && !want.missed {
                 want.ask(now.saturating_add(LONGEST_PAUSE));
             }
             return;
@@ -332,6 +333,7 @@ impl Sync {
             Verdict::Known => {
                 if let Some(want) = self.wants.get_mut(stream) {
                     want.asks = 0;
+                    want.missed = false;
                     want.ask(now.saturating_add(LONGEST_PAUSE));
                 }
             }
@@ -466,6 +468,11 @@ impl Sync {
         let missing = matches!(failure, Failure::Missing);
         self.refuse(key, missing, now);
         if missing {
+            if let Some(want) = self.wants.get_mut(&key.0)
+                && !std::mem::replace(&mut want.missed, true)
+            {
+                want.asks = 0;
+            }
             self.ask_later(&key.0, now);
         }
         self.outputs.push_back(Output::Failed {

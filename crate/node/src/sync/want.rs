@@ -21,6 +21,8 @@ pub(super) struct Want {
     pub(super) ask_at: Option<Duration>,
     /// Whether anyone offered a tip.
     pub(super) offered: bool,
+    /// Whether a tip was announced that nobody had: those who answer with the one that is held may only be slower.
+    pub(super) missed: bool,
     /// Whether only certain versions matter: nobody is asked for tips, and none is heard.
     pub(super) quiet: bool,
 }
