@@ -126,7 +126,8 @@ export class Identities {
     if (this.#list.hidden) return
     if (!this.#node) return this.#list.replaceChildren(h('p', { class: 'empty' }, 'The node is starting.'))
     const none = h('p', { class: 'empty' }, 'No wallet is in this browser, and the devnet has none of its own.')
-    const items = this.#wallets.map((wallet) => (this.#form?.wallet === wallet ? this.#form.element : this.#button(wallet)))
+    const asked = (wallet: Wallet): HTMLElement | undefined => (this.#form?.wallet.id === wallet.id ? this.#form.element : undefined)
+    const items = this.#wallets.map((wallet) => asked(wallet) ?? this.#button(wallet))
     const back = there && h('button', { type: 'button', class: 'link', click: () => this.#add(false) }, 'Never mind')
     this.#list.replaceChildren(...(items.length > 0 ? items : [none]), ...(back ? [back] : []))
   }
