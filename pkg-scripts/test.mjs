@@ -10,7 +10,7 @@ import { NARROW, rustupBuildsWasm, wasmCargo } from './lib/rust.mjs'
 import { main, note, root, run, step, Stop, toolsBin } from './lib/run.mjs'
 import { setup } from './setup.mjs'
 
-// To read and to verify is 720 KB of it; the rest is what writes: sessions, documents of every type, 3IDs, encryption, the outbox.
+// It was 720 KB before there was what writes: sessions, documents of every type, 3IDs, encryption, the outbox.
 const WASM_BUDGET = 860_000
 const WASM_CRATES = ['ostrakon-protocol', 'ostrakon-node', 'ostrakon-browser'].flatMap((name) => ['-p', name])
 const cargo = (...args) => run('cargo', args)

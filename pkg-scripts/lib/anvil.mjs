@@ -5,8 +5,8 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { note, root, run } from './run.mjs'
 
-/** The chain it is on, CAIP-2. No real one has this number. */
-export const CHAIN = 'eip155:31337'
+/** The chain it is on. No real one has this number. */
+const CHAIN = '31337'
 const VERSION = '1.7.1'
 const PHRASE = 'test test test test test test test test test test test junk'
 /** In milliseconds. */
@@ -31,7 +31,7 @@ export async function installAnvil() {
 /** Starts anvil on a free port of this machine alone; `undefined` if it can't be had. The caller stops it. */
 export async function startAnvil() {
   if (!existsSync(program)) return undefined
-  const args = ['--host', '127.0.0.1', '--port', '0', '--chain-id', CHAIN.split(':')[1], '--mnemonic', PHRASE, '--no-cors']
+  const args = ['--host', '127.0.0.1', '--port', '0', '--chain-id', CHAIN, '--mnemonic', PHRASE, '--no-cors']
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'] })
   const ended = new Promise((resolve) => child.once('exit', resolve).once('error', resolve))
   const stop = async () => {

@@ -428,6 +428,20 @@ pub async fn a_damaged_block_is_healed_by_putting_it_again(fixture: impl Fixture
     assert_eq!(blocks_of(&store, 1, 0..20).await, Some(vec![10, 11, 12]));
 }
 
+/// Polls so many times, then drops it, done or not.
+async fn drop_after(polls: u32, commit: impl Future) {
+    let mut commit = pin!(commit);
+    let mut left = polls;
+    poll_fn(|cx| {
+        left -= 1;
+        match commit.as_mut().poll(cx) {
+            Poll::Pending if left > 0 => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
+    })
+    .await;
+}
+
 #[allow(missing_docs)]
 pub async fn a_commit_dropped_halfway_is_whole_or_absent(fixture: impl Fixture) {
     // Dropped after it was polled once, twice, …: at every point where it waits.
@@ -438,18 +452,7 @@ pub async fn a_commit_dropped_halfway_is_whole_or_absent(fixture: impl Fixture) 
             .await
             .expect("forgotten");
         store.commit(put(1, 0..3)).await.expect("kept");
-        {
-            let mut commit = pin!(store.commit(put(1, 3..300)));
-            let mut left = polls;
-            poll_fn(|cx| {
-                left -= 1;
-                match commit.as_mut().poll(cx) {
-                    Poll::Pending if left > 0 => Poll::Pending,
-                    _ => Poll::Ready(()),
-                }
-            })
-            .await;
-        }
+        drop_after(polls, store.commit(put(1, 3..300))).await;
         drop(store);
         let store = fixture.open().await;
         let record = store
@@ -635,20 +638,9 @@ pub async fn many_changes_dropped_halfway_are_whole_or_absent(fixture: impl Fixt
     // Dropped after it was polled once, twice, …: at every point where it waits.
     for polls in 1..12 {
         let (store, first) = (fixture.open().await, polls * 100);
-        {
-            let documents = first..first + 50;
-            let changes = documents.map(|n| write(n, [n, n + 10_000], n));
-            let mut commit = pin!(store.commit(Change::Many(changes.collect())));
-            let mut left = polls;
-            poll_fn(|cx| {
-                left -= 1;
-                match commit.as_mut().poll(cx) {
-                    Poll::Pending if left > 0 => Poll::Pending,
-                    _ => Poll::Ready(()),
-                }
-            })
-            .await;
-        }
+        let documents = first..first + 50;
+        let changes = documents.map(|n| write(n, [n, n + 10_000], n));
+        drop_after(polls, store.commit(Change::Many(changes.collect()))).await;
         drop(store);
         let store = fixture.open().await;
         let mut whole = 0;

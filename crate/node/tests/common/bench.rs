@@ -160,15 +160,7 @@ impl Bench {
     }
 
     pub fn keep(&mut self, author: &Author) {
-        let (id, now) = (self.id(), self.clock());
-        let blocks = Arc::new(author.blocks.clone().into_iter().collect());
-        self.documents.submit(
-            id,
-            author.stream,
-            (vec![author.tip], blocks),
-            Intent::Send,
-            now,
-        );
+        self.submit(author, author.blocks.clone());
         let outcome = self.drain();
         assert!(matches!(outcome.replies[..], [(_, Ok(Reply::Done))]));
     }
