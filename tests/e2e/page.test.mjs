@@ -1,52 +1,18 @@
 // The demo page as a visitor meets it: real devnet, real node, real Chromium. Leaves pictures in target/screenshots.
 
 import assert from 'node:assert/strict'
-import { mkdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { after, before, test } from 'node:test'
-import { launch, openPage } from '../support/chromium.mjs'
+import { test } from 'node:test'
+import { openPage } from '../support/chromium.mjs'
 import { serve } from '../support/serve.mjs'
 import { recordedChain } from '../support/vectors.mjs'
-import { Devnet, root } from './devnet.mjs'
+import { root } from './devnet.mjs'
+import { DESKTOP, open, overflow, PHONE, picture, setUp, standing } from './visit.mjs'
 
-const DESKTOP = { viewport: { width: 1280, height: 900 } }
-const PHONE = { viewport: { width: 375, height: 812 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true }
-/** Generous: everything shares the machine with builds. In milliseconds. */
-const SOON = 30_000
-const pictures = path.join(root, 'target/screenshots')
+const here = setUp()
+const { visit } = here
 
-let browser, devnet
-
-before(async () => {
-  mkdirSync(pictures, { recursive: true })
-  browser = await launch()
-  devnet = await Devnet.start()
-})
-after(async () => {
-  await browser?.close()
-  await devnet?.close()
-})
-
-/** Runs a story in a fresh profile; what the page reports as an error fails it, unless the story makes errors. */
-async function visit(options, story, { problems = false, hash = '' } = {}) {
-  const context = await browser.newContext({ reducedMotion: 'reduce', ...options })
-  try {
-    const page = await openPage(browser, devnet.url + hash, { context })
-    page.setDefaultTimeout(SOON)
-    await story(page)
-    if (!problems) assert.deepEqual(page.problems, [])
-  } finally {
-    await context.close()
-  }
-}
-
-const picture = (page, name) => page.screenshot({ path: path.join(pictures, `${name}.png`) })
-const standing = (page, state, options) => page.locator(`#state[data-state="${state}"]`).waitFor(options)
-const open = async (page, { id }) => {
-  await page.evaluate((id) => (location.hash = id), id)
-  await page.locator(`article[data-id="${id}"]`).waitFor()
-}
 const events = async (page) =>
   Number((await page.locator('.frieze .sum').textContent()).match(/^[\d,]+/)[0].replace(',', ''))
 const grows = (page, from) =>
@@ -54,7 +20,6 @@ const grows = (page, from) =>
     (from) => Number(document.querySelector('.frieze .sum')?.textContent.split(' ')[0].replace(',', '')) > from,
     from,
   )
-const overflow = (page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
 
 test('a visitor sees the node come online, the peer, and what the devnet offers', () =>
   visit(DESKTOP, async (page) => {
@@ -64,16 +29,15 @@ test('a visitor sees the node come online, the peer, and what the devnet offers'
     assert.match(await page.locator('#peers li code').textContent(), /^\/ip4\/127\.0\.0\.1\/tcp\/\d+\/ws/)
     await page.locator('#peers .rtt').waitFor()
     const shown = await page.locator('#offers .card').count()
-    assert.ok(shown >= Math.min(8, devnet.json.documents.length))
+    assert.ok(shown >= Math.min(8, here.devnet.json.documents.length))
     await picture(page, 'desktop-start')
   }))
 
 test('a document opens with its content, its metadata and its whole chain', () =>
   visit(DESKTOP, async (page) => {
-    await standing(page, 'online')
-    await page.locator(`#offers a[href="#${devnet.living.id}"]`).click()
-    await page.locator(`article[data-id="${devnet.living.id}"]`).waitFor()
-    assert.equal(await page.locator('article h2').textContent(), devnet.living.title)
+    await page.locator(`#offers a[href="#${here.devnet.living.id}"]`).click()
+    await page.locator(`article[data-id="${here.devnet.living.id}"]`).waitFor()
+    assert.equal(await page.locator('article h2').textContent(), here.devnet.living.title)
     assert.ok(await page.locator('.content .tree dt').count())
     assert.match(await page.locator('.content .signer').first().getAttribute('title'), /^did:key:z/)
     const marks = await page.locator('.frieze .mark').count()
@@ -89,8 +53,7 @@ test('a document opens with its content, its metadata and its whole chain', () =
 
 test('a change by its controller arrives by itself and is marked', () =>
   visit(DESKTOP, async (page) => {
-    await standing(page, 'online')
-    await open(page, devnet.living)
+    await open(page, here.devnet.living.id)
     const before = await events(page)
     const tip = await page.locator('.event .cid a').first().getAttribute('href')
     await grows(page, before)
@@ -102,9 +65,8 @@ test('a change by its controller arrives by itself and is marked', () =>
 
 test('the longest chain on offer is drawn whole, and a mark leads to its event', () =>
   visit({ ...DESKTOP, colorScheme: 'dark' }, async (page) => {
-    await standing(page, 'online')
-    const long = devnet.json.documents.find(({ title }) => title.includes('200')) ?? devnet.still
-    await open(page, long)
+    const long = here.devnet.json.documents.find(({ title }) => title.includes('200')) ?? here.devnet.still
+    await open(page, long.id)
     const all = await events(page)
     assert.equal(await page.locator('.frieze .mark').count(), all)
     await page.locator('.frieze .mark').first().focus()
@@ -119,8 +81,7 @@ test('the longest chain on offer is drawn whole, and a mark leads to its event',
 
 test('an event leads to the version it made, which does not change, and back to the newest', () =>
   visit(DESKTOP, async (page) => {
-    await standing(page, 'online')
-    await open(page, devnet.living)
+    await open(page, here.devnet.living.id)
     await grows(page, 1)
     await page.locator('.event.init .cid a').click()
     await page.locator('.version').waitFor()
@@ -134,8 +95,7 @@ test('an event leads to the version it made, which does not change, and back to 
 
 test('input that is no id is refused beside the field, by code, and changes nothing else', () =>
   visit(DESKTOP, async (page) => {
-    await standing(page, 'online')
-    await open(page, devnet.still)
+    await open(page, here.devnet.still.id)
     const [address, article] = [page.url(), await page.locator('article header').textContent()]
     await page.getByLabel('Open a document by its id').fill('kjzl6-this-is-no-id')
     await page.keyboard.press('Enter')
@@ -144,25 +104,25 @@ test('input that is no id is refused beside the field, by code, and changes noth
     assert.equal(page.url(), address)
     assert.equal(await page.locator('article header').textContent(), article)
     await picture(page, 'desktop-wrong-input')
-    await page.getByLabel('Open a document by its id').fill(`ceramic://${devnet.living.id}`)
+    await page.getByLabel('Open a document by its id').fill(`ceramic://${here.devnet.living.id}`)
     assert.ok(await page.locator('#ref-error').isHidden())
     await page.keyboard.press('Enter')
-    await page.locator(`article[data-id="${devnet.living.id}"]`).waitFor()
-    assert.ok(page.url().endsWith(`#${devnet.living.id}`))
+    await page.locator(`article[data-id="${here.devnet.living.id}"]`).waitFor()
+    assert.ok(page.url().endsWith(`#${here.devnet.living.id}`))
   }))
 
 test('the address is all that is needed to show a document to somebody else', () =>
   visit(
     DESKTOP,
     async (page) => {
-      await page.locator(`article[data-id="${devnet.still.id}"]`).waitFor()
+      await page.locator(`article[data-id="${here.devnet.still.id}"]`).waitFor()
       assert.ok(await events(page))
     },
-    { hash: `#${devnet.still.id}` },
+    { hash: `#${here.devnet.still.id}` },
   ))
 
 const offered = (title) => {
-  const found = devnet.json.documents.find((one) => one.title === title)
+  const found = here.devnet.json.documents.find((one) => one.title === title)
   assert.ok(found, title)
   return found
 }
@@ -172,8 +132,7 @@ test('an anchor is proven by what its chain answers, block and witness named, an
   visit(
     DESKTOP,
     async (page) => {
-      await standing(page, 'online')
-      await open(page, offered('Anchored with others by the contract'))
+      await open(page, offered('Anchored with others by the contract').id)
       await newestTime(page).filter({ hasText: 'Proven' }).waitFor()
       const said = await page.locator('.event p.time').first().textContent()
       assert.match(said, /existed by 14 Nov 2023.*block 9 on a local test chain.*recording/)
@@ -181,12 +140,12 @@ test('an anchor is proven by what its chain answers, block and witness named, an
       assert.match(await page.locator('.event').first().locator('.checks').textContent(), /anchor path.*transaction/s)
       await picture(page, 'desktop-proven')
       await page.waitForFunction(() => navigator.serviceWorker.controller)
-      await devnet.kill()
+      await here.devnet.kill()
       try {
         await page.reload()
         await newestTime(page).filter({ hasText: 'Proven' }).waitFor()
       } finally {
-        await devnet.up()
+        await here.devnet.up()
       }
     },
     { problems: true },
@@ -194,8 +153,7 @@ test('an anchor is proven by what its chain answers, block and witness named, an
 
 test('an anchor that its chain does not bear out is refused, and the page says which and why', () =>
   visit(DESKTOP, async (page) => {
-    await standing(page, 'online')
-    await open(page, offered('Anchored at a wrong address'))
+    await open(page, offered('Anchored at a wrong address').id)
     await page.locator('.refusal', { hasText: 'anchor-wrong-contract' }).waitFor()
     assert.match(await page.locator('.refusal').textContent(), /newer event bafy.* was refused: the transaction was not sent to/)
     assert.equal(await page.locator('.frieze .mark.time').count(), 0)
@@ -209,7 +167,7 @@ test('an anchor whose chain does not answer is claimed', () =>
       await page.context().route('**/rpc/**', (route) => route.abort())
       await page.reload()
       await standing(page, 'online')
-      await open(page, offered('Anchored in a real transaction'))
+      await open(page, offered('Anchored in a real transaction').id)
       await newestTime(page).filter({ hasText: 'Claimed' }).waitFor()
     },
     { problems: true },
@@ -229,7 +187,7 @@ test('the wallet in the page is asked once its user says so, and is named for wh
     await page.getByRole('button', { name: 'Ask my wallet about anchors' }).click()
     await page.locator('#peers', { hasText: 'Your wallet is asked' }).waitFor()
     await page.waitForFunction(() => asked.length > 0)
-    await open(page, offered('A transaction with more in it'))
+    await open(page, offered('A transaction with more in it').id)
     await newestTime(page).filter({ hasText: 'Proven' }).waitFor()
     assert.match(await page.locator('.event p.time').first().textContent(), /recording of that chain and your wallet$/)
     const reads = ['eth_chainId', 'eth_getBlockByHash', 'eth_getTransactionByHash']
@@ -238,20 +196,19 @@ test('the wallet in the page is asked once its user says so, and is named for wh
 
 test('a session’s events say whose leave they were written by; links, models and instances open with what they rest on', () =>
   visit(DESKTOP, async (page) => {
-    await standing(page, 'online')
-    await open(page, offered('Written by leave of an Ethereum wallet'))
+    await open(page, offered('Written by leave of an Ethereum wallet').id)
     assert.match(
       await page.locator('.event .leave').first().textContent(),
       /by leave of an Ethereum wallet, 0x\w{4}…\w{4}, to write every document, without end/,
     )
     assert.match(await page.locator('.event .checks').first().textContent(), /capability/)
     await picture(page, 'desktop-capability')
-    await open(page, offered('A Solana account linked to a DID'))
+    await open(page, offered('A Solana account linked to a DID').id)
     assert.match(await page.locator('article .facts').textContent(), /CAIP-10 link/)
-    await open(page, offered('Held to a schema'))
+    await open(page, offered('Held to a schema').id)
     assert.match(await page.locator('.rests').textContent(), /checked against the schema k/)
     const instance = offered('An instance of a model')
-    await open(page, instance)
+    await open(page, instance.id)
     assert.match(await page.locator('article .facts').textContent(), /model instance/)
     await page.locator('.rests a').click()
     await page.locator('article:not([data-id="' + instance.id + '"]) .facts', { hasText: 'model' }).waitFor()
@@ -260,9 +217,8 @@ test('a session’s events say whose leave they were written by; links, models a
 
 test('a document goes out as a CAR file, is forgotten, and comes back from the file', () =>
   visit(DESKTOP, async (page) => {
-    await standing(page, 'online')
-    await open(page, devnet.still)
-    const row = page.locator(`#kept li[data-id="${devnet.still.id}"]`)
+    await open(page, here.devnet.still.id)
+    const row = page.locator(`#kept li[data-id="${here.devnet.still.id}"]`)
     await row.waitFor()
     assert.match(await page.locator('#kept .sum').textContent(), /^[\d.]+ k?B in 1 document, \d+ blocks?$/)
     const [download] = await Promise.all([
@@ -279,7 +235,7 @@ test('a document goes out as a CAR file, is forgotten, and comes back from the f
     await standing(page, 'online')
     assert.equal(await page.locator('#kept li').count(), 0)
     await page.locator('#car').setInputFiles({ name: 'history.car', mimeType: 'application/vnd.ipld.car', buffer })
-    await page.locator(`article[data-id="${devnet.still.id}"]`).waitFor()
+    await page.locator(`article[data-id="${here.devnet.still.id}"]`).waitFor()
     await row.waitFor()
     await page
       .locator('#car')
@@ -292,32 +248,31 @@ test('when everything goes away the page says so, reloads from its own copy and 
   visit(
     DESKTOP,
     async (page) => {
-      await standing(page, 'online')
-      await open(page, devnet.still)
-      await open(page, devnet.living)
+      await open(page, here.devnet.still.id)
+      await open(page, here.devnet.living.id)
       await page.waitForFunction(() => navigator.serviceWorker.controller)
-      await devnet.kill()
+      await here.devnet.kill()
       try {
         // By the socket's end, not by the next ping, which is up to 15 s away.
         await standing(page, 'offline', { timeout: 8_000 })
         assert.match(await page.locator('#banner').textContent(), /No peer answers/)
-        await page.locator(`#kept a[href="#${devnet.still.id}"]`).click()
-        await page.locator(`article[data-id="${devnet.still.id}"]`).waitFor()
+        await page.locator(`#kept a[href="#${here.devnet.still.id}"]`).click()
+        await page.locator(`article[data-id="${here.devnet.still.id}"]`).waitFor()
         await page.locator('#kept li').nth(1).waitFor()
         await page.evaluate(() => scrollTo(0, 0))
         await picture(page, 'desktop-offline')
         await page.reload()
-        await page.locator(`article[data-id="${devnet.still.id}"]`).waitFor()
+        await page.locator(`article[data-id="${here.devnet.still.id}"]`).waitFor()
         assert.match(await page.locator('article .facts').textContent(), /read from this device/)
         await standing(page, 'offline')
         assert.match(await page.locator('#offers').textContent(), /as last heard/)
         await picture(page, 'desktop-offline-reloaded')
       } finally {
-        await devnet.up()
+        await here.devnet.up()
       }
       await standing(page, 'online')
       assert.ok(await page.locator('#banner').isHidden())
-      await open(page, devnet.living)
+      await open(page, here.devnet.living.id)
       await grows(page, await events(page))
     },
     { problems: true },
@@ -327,7 +282,6 @@ test('a browser that is offline is said to be', () =>
   visit(
     DESKTOP,
     async (page) => {
-      await standing(page, 'online')
       await page.context().setOffline(true)
       await page.locator('#banner', { hasText: /browser (is|says it is) offline/ }).waitFor()
       await page.context().setOffline(false)
@@ -341,8 +295,7 @@ test('a worker that dies is replaced, and the open document goes on', () =>
   visit(
     DESKTOP,
     async (page) => {
-      await standing(page, 'online')
-      await open(page, devnet.living)
+      await open(page, here.devnet.living.id)
       const [worker] = page.workers()
       await worker.evaluate(() => globalThis.close())
       await page.waitForFunction(() => document.querySelector('#state').dataset.state !== 'online')
@@ -362,9 +315,9 @@ test('what a foreign devnet says is text and nothing more', async () => {
     documents: [null, 3, { id, title, living: 'yes' }, { title: 'no id' }],
   }
   const server = await serve(path.join(root, 'www/dist'), { pages: { '/devnet.json': JSON.stringify(lie) } })
-  const context = await browser.newContext()
+  const context = await here.browser.newContext()
   try {
-    const page = await openPage(browser, server.url, { context })
+    const page = await openPage(here.browser, server.url, { context })
     await page.locator('.card .name').waitFor()
     assert.equal(await page.locator('.card').count(), 1)
     assert.equal(await page.locator('.card .name').textContent(), title)
@@ -380,15 +333,14 @@ test('what a foreign devnet says is text and nothing more', async () => {
 for (const colorScheme of ['light', 'dark']) {
   test(`nothing is wider than a phone, ${colorScheme}`, () =>
     visit({ ...PHONE, colorScheme }, async (page) => {
-      await standing(page, 'online')
       assert.equal(await overflow(page), 0)
       await picture(page, `phone-start-${colorScheme}`)
-      await open(page, devnet.living)
+      await open(page, here.devnet.living.id)
       assert.equal(await overflow(page), 0)
       await picture(page, `phone-document-${colorScheme}`)
       await page.setViewportSize({ width: 360, height: 740 })
-      for (const { id } of devnet.json.documents.slice(0, 6)) {
-        await open(page, { id })
+      for (const { id } of here.devnet.json.documents.slice(0, 6)) {
+        await open(page, id)
         assert.equal(await overflow(page), 0, id)
       }
       await page.locator('.log').scrollIntoViewIfNeeded()

@@ -1,54 +1,12 @@
-// Writing, as visitors of the demo page do it with the devnet's wallet: real devnet, real anvil, real node, real Chromium. Leaves
-// pictures in target/screenshots.
+// Writing, as visitors of the demo page do it with the devnet's wallet, which is a real anvil.
 
 import assert from 'node:assert/strict'
-import { mkdirSync } from 'node:fs'
-import path from 'node:path'
-import { after, before, test } from 'node:test'
-import { launch, openPage } from '../support/chromium.mjs'
-import { Devnet, root } from './devnet.mjs'
+import { test } from 'node:test'
+import { DESKTOP, open, overflow, PHONE, picture, setUp } from './visit.mjs'
 
-const DESKTOP = { viewport: { width: 1280, height: 900 } }
-const PHONE = { viewport: { width: 375, height: 812 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true }
-/** Generous: everything shares the machine with builds. In milliseconds. */
-const SOON = 30_000
-const pictures = path.join(root, 'target/screenshots')
+const here = setUp({ wallet: true })
+const { visit, visitor } = here
 
-let browser, devnet
-
-before(async () => {
-  mkdirSync(pictures, { recursive: true })
-  browser = await launch()
-  devnet = await Devnet.start({ wallet: true })
-})
-after(async () => {
-  await browser?.close()
-  await devnet?.close()
-})
-
-/** A visitor in a profile of their own, whose node is online. */
-async function visitor(options = DESKTOP, hash = '') {
-  const context = await browser.newContext({ reducedMotion: 'reduce', ...options })
-  const page = await openPage(browser, devnet.url + hash, { context })
-  page.setDefaultTimeout(SOON)
-  await page.locator('#state[data-state="online"]').waitFor()
-  return page
-}
-
-/** Runs a story with so many visitors; what a page reports as an error fails it. */
-async function visit(count, options, story) {
-  const pages = []
-  try {
-    for (let i = 0; i < count; i++) pages.push(await visitor(options))
-    await story(...pages)
-    for (const page of pages) assert.deepEqual(page.problems, [])
-  } finally {
-    for (const page of pages) await page.context().close()
-  }
-}
-
-const picture = (page, name) => page.screenshot({ path: path.join(pictures, `${name}.png`) })
-const overflow = (page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
 const wallet = (page) => page.locator('dialog.play-wallet')
 
 /** Asks the devnet's wallet to sign in, as its account or as a key. */
@@ -86,14 +44,10 @@ async function write(page, content, readers) {
   return page.locator('article[data-id]').getAttribute('data-id')
 }
 
-const open = async (page, id) => {
-  await page.evaluate((id) => (location.hash = id), id)
-  await page.locator(`article[data-id="${id}"]`).waitFor()
-}
 const shown = (page, text) => page.locator('.said', { hasText: text }).waitFor()
 
 test('the devnet’s wallet says what it is, signs once, and the page says what that allows and until when', () =>
-  visit(1, DESKTOP, async (page) => {
+  visit(DESKTOP, async (page) => {
     await page.getByRole('button', { name: /^Devnet wallet/ }).waitFor()
     assert.match(await page.locator('.found img').getAttribute('src'), /^data:image\/svg/)
     await ask(page)
@@ -123,7 +77,7 @@ test('the devnet’s wallet says what it is, signs once, and the page says what 
   }))
 
 test('who refuses in the wallet is told so, by code, and nothing is left', () =>
-  visit(1, DESKTOP, async (page) => {
+  visit(DESKTOP, async (page) => {
     for (const refuse of [() => wallet(page).getByRole('button', { name: 'Refuse' }).click(), () => page.keyboard.press('Escape')]) {
       await ask(page)
       await wallet(page).waitFor()
@@ -135,7 +89,7 @@ test('who refuses in the wallet is told so, by code, and nothing is left', () =>
   }))
 
 test('a document is written, its way is told, another profile opens it, and a change arrives there by itself', () =>
-  visit(2, DESKTOP, async (one, other) => {
+  visit(DESKTOP, async (one, other) => {
     const did = await signIn(one)
     const id = await write(one, { title: 'From one to another', n: 1 })
     assert.equal(await one.locator('article h2').textContent(), 'From one to another')
@@ -154,10 +108,10 @@ test('a document is written, its way is told, another profile opens it, and a ch
     await shown(other, 'arrived')
     assert.match(await other.locator('.event .leave').first().textContent(), /by leave of an Ethereum wallet/)
     await picture(other, 'arrived')
-  }))
+  }, { visitors: 2 }))
 
 test('what is wrong in the JSON is told by its path and line, before anything is signed', () =>
-  visit(1, DESKTOP, async (page) => {
+  visit(DESKTOP, async (page) => {
     await signIn(page)
     await page.getByRole('button', { name: 'New document' }).click()
     const area = page.locator('.composer textarea').first()
@@ -176,7 +130,7 @@ test('what is wrong in the JSON is told by its path and line, before anything is
   }))
 
 test('what is encrypted for two is locked for everybody else, and for them until they unlock it', () =>
-  visit(3, DESKTOP, async (one, other, third) => {
+  visit(DESKTOP, async (one, other, third) => {
     const mine = await signIn(one, { key: true })
     assert.match(mine, /^did:key:z6Mk/)
     const yours = await signIn(other, { account: 2, key: true })
@@ -203,10 +157,10 @@ test('what is encrypted for two is locked for everybody else, and for them until
     const unlock = other.getByRole('button', { name: 'Unlock' })
     await unlock.click()
     await other.locator('.secret', { hasText: 'elsewhere by now' }).waitFor()
-  }))
+  }, { visitors: 3 }))
 
 test('whoever is in a list reads what is written for it, and no longer once they are taken out', () =>
-  visit(2, DESKTOP, async (one, other) => {
+  visit(DESKTOP, async (one, other) => {
     const mine = await signIn(one, { key: true })
     const yours = await signIn(other, { account: 2, key: true })
     await one.getByRole('button', { name: 'New document' }).click()
@@ -239,10 +193,10 @@ test('whoever is in a list reads what is written for it, and no longer once they
     await unlock(other)
     await other.locator('.secret .error code', { hasText: 'jwe-not-for-this-key' }).waitFor()
     assert.ok(!(await other.content()).includes('for fewer'))
-  }))
+  }, { visitors: 2 }))
 
 test('a change made on what is no longer the newest is held back until its writer has decided', () =>
-  visit(2, DESKTOP, async (one, other) => {
+  visit(DESKTOP, async (one, other) => {
     // The same account in two profiles: the same controller.
     await signIn(one, { key: true })
     await signIn(other, { key: true })
@@ -261,13 +215,13 @@ test('a change made on what is no longer the newest is held back until its write
     await shown(one, 'mine')
     await shown(other, 'mine')
     assert.match(await other.locator('.frieze .sum').textContent(), /^3 events/)
-  }))
+  }, { visitors: 2 }))
 
 test('what is written while nobody is there waits on the device, says so, and goes out once somebody is', async () => {
   const page = await visitor()
   try {
     await signIn(page)
-    await devnet.kill()
+    await here.devnet.kill()
     let id
     try {
       await page.locator('#state[data-state="offline"]').waitFor()
@@ -276,10 +230,10 @@ test('what is written while nobody is there waits on the device, says so, and go
       await page.locator('.outbox.waits', { hasText: '1 document waits' }).waitFor()
       await picture(page, 'waits')
     } finally {
-      await devnet.up()
+      await here.devnet.up()
     }
     await page.locator('.steps [aria-current]', { hasText: 'seen by 1 peer' }).waitFor()
-    const other = await visitor(DESKTOP, `#${id}`)
+    const other = await visitor(DESKTOP, { hash: `#${id}` })
     await shown(other, 'Written alone')
     await other.context().close()
   } finally {
@@ -293,7 +247,7 @@ for (const [name, options] of [
   ['desktop-dark', { ...DESKTOP, colorScheme: 'dark' }],
 ]) {
   test(`writing fits, ${name}`, () =>
-    visit(1, options, async (page) => {
+    visit(options, async (page) => {
       const fits = async (what) => {
         assert.equal(await overflow(page), 0, what)
         await picture(page, `write-${name}-${what}`)
