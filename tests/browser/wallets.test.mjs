@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { openPage } from '../support/chromium.mjs'
 import { ready, setUp } from '../support/page.mjs'
 import { giveWallets, startChain } from '../support/wallet.mjs'
 
@@ -402,4 +403,27 @@ test('a session says that its end is near, and that it has come; then it writes 
       return { heard, late, active: session.active, code: (await failure(node.create('tile', { content: {} }, { session }))).code, current: node.session ?? null }
     })
     assert.deepEqual(seen, { heard: [['expiring', true]], late: [], active: false, code: 'session-ended', current: null })
+  }))
+
+test('who begins to listen in a tab that came later is told once that the end is near', () =>
+  here.withTabs(1, async ([first], context) => {
+    await giveWallets(first, chain)
+    await first.evaluate(async () => {
+      const session = await node.connectWallet(makeWallet(), { resources: ['ceramic://*'], expiresIn: 40 })
+      await new Promise((resolve) => session.on('expiring', resolve))
+    })
+    const second = await ready(await openPage(here.browser, undefined, { context }), here.server.url)
+    const heard = await second.evaluate(async () => {
+      const node = await ostrakon.createNode()
+      const heard = []
+      node.on('session', ({ change }) => heard.push(`node ${change}`))
+      const [session] = await node.sessions()
+      session.on('expiring', () => heard.push('one'))
+      session.on('expiring', () => heard.push('two'))
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      session.on('expiring', () => heard.push('three'))
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      return heard
+    })
+    assert.deepEqual(heard, ['one', 'two', 'node expiring', 'three'])
   }))

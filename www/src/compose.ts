@@ -11,12 +11,13 @@ import { didWords, errorWords } from './words.js'
 /** What a new document says unless its writer says otherwise. */
 const BEGINNING = { title: 'A shard', text: 'Scratched into clay.' }
 
-/** A new tile. Resolves through `made` once it is on disk. */
+/** A new tile. Resolves through `made` once it is on disk. `writer` is asked when it is signed: a session may end meanwhile, and be signed for again. */
 export class Composer {
   readonly element: HTMLElement
   #editor = new JsonEditor('Content, as JSON', BEGINNING)
 
-  constructor(node: Node, session: Session, keys: readonly Session[], made: (doc: Document) => void, leave: () => void) {
+  constructor(node: Node, writer: () => Session, keys: readonly Session[], made: (doc: Document) => void, leave: () => void) {
+    const { did } = writer()
     const title = h('h2', { tabindex: -1 }, 'A new document')
     const family = h('input', { type: 'text', name: 'family', autocomplete: 'off' })
     const tags = h('input', { type: 'text', name: 'tags', autocomplete: 'off' })
@@ -45,7 +46,7 @@ export class Composer {
     const form = h(
       'form',
       { class: 'composer' },
-      h('p', { class: 'signer' }, 'as', stamp(session.did), h('code', { title: session.did }, didWords(session.did))),
+      h('p', { class: 'signer' }, 'as', stamp(did), h('code', { title: did }, didWords(did))),
       this.#editor.element,
       h('fieldset', {}, h('legend', {}, 'Who may read it'), h('label', {}, all, 'everybody'), h('label', {}, some, 'only these'), h('label', {}, list, 'whoever is in a list, which can change'), listId, dids),
       h(
@@ -60,7 +61,7 @@ export class Composer {
     )
     /** A new list of readers; kept in the field, so that a second try begins no second one. */
     const begin = async (to: string[]): Promise<string> => {
-      const made = await node.create('tile', { content: await node.rotateReaders(undefined, { to }), family: 'readers' }, { session })
+      const made = await node.create('tile', { content: await node.rotateReaders(undefined, { to }), family: 'readers' }, { session: writer() })
       listId.value = made.url
       dids.hidden = true
       return made.url
@@ -75,7 +76,7 @@ export class Composer {
           const to = words(readers.value, /\s+/)
           const content = some.checked ? await node.encrypt(read.value, { to }) : list.checked ? await seal(node, read.value, listId.value.trim() || (await begin(to))) : read.value
           const words_ = { ...(family.value.trim() && { family: family.value.trim() }), ...(tags.value.trim() && { tags: words(tags.value, /,/) }) }
-          made(await node.create('tile', { content, ...words_ }, { session }))
+          made(await node.create('tile', { content, ...words_ }, { session: writer() }))
         } catch (problem) {
           if (isAboutContent(problem)) return this.#editor.refuse(problem)
           failure(error, problem)
@@ -98,7 +99,7 @@ export class Change {
   #base: Document
 
   /** `open` is what the content says decrypted, if it is encrypted. */
-  constructor(node: Node, session: Session, base: Document, open: { value: unknown } | undefined, done: (doc?: Document) => void) {
+  constructor(node: Node, writer: () => Session, base: Document, open: { value: unknown } | undefined, done: (doc?: Document) => void) {
     this.#base = base
     this.#editor = new JsonEditor('The whole content, as JSON', open ? open.value : (base.content ?? null))
     const error = h('div', { class: 'error', role: 'alert', hidden: true })
@@ -119,7 +120,7 @@ export class Change {
       try {
         const was = sealed(base.content)
         const content = !open || !was ? read.value : was.list === undefined ? await node.encrypt(read.value, { to: readersOf(was.secret) }) : await seal(node, read.value, was.list)
-        done(await this.#base.update(content, onto === 'base' ? { session } : { session, throwIfStale: false }))
+        done(await this.#base.update(content, onto === 'base' ? { session: writer() } : { session: writer(), throwIfStale: false }))
       } catch (problem) {
         if (errorWords(problem).code === 'stale') stale.hidden = false
         else if (isAboutContent(problem)) this.#editor.refuse(problem)
@@ -152,7 +153,7 @@ export class Rotation {
   readonly element: HTMLElement
   #dids = h('textarea', { rows: 4, spellcheck: 'false', 'aria-label': 'Readers from now on, one DID on each line' })
 
-  constructor(node: Node, session: Session, base: Document, done: (doc?: Document) => void) {
+  constructor(node: Node, writer: () => Session, base: Document, done: (doc?: Document) => void) {
     const { content } = base
     if (isReaders(content)) this.#dids.value = named(content).join('\n')
     const error = h('div', { class: 'error', role: 'alert', hidden: true })
@@ -172,7 +173,7 @@ export class Rotation {
       void busy(save, async () => {
         try {
           const to = words(this.#dids.value, /\s+/)
-          done(await base.update(await node.rotateReaders(isReaders(content) ? content : undefined, { to }), { session }))
+          done(await base.update(await node.rotateReaders(isReaders(content) ? content : undefined, { to }), { session: writer() }))
         } catch (problem) {
           failure(error, problem)
           error.hidden = false

@@ -96,6 +96,7 @@ const ICONS = {
   copy: 'M5.5 5.5V2.5h8v8h-3M2.5 5.5h8v8h-8z',
   done: 'M3 8.5l3.5 3.5L13 4.5',
   export: 'M8 2v8M4.5 7L8 10.5 11.5 7M2.5 13.5h11',
+  key: 'M7 9a3 3 0 1 1 0-.1M7 9h7M11 9v2.5M13.5 9v2',
   forget: 'M3.5 3.5l9 9M12.5 3.5l-9 9',
 } as const
 

@@ -2,20 +2,11 @@
 
 import { discoverWallets, type Node, type OutboxEntry, type Session, type Wallet } from 'ostrakon'
 import { copyButton, h, Keyed } from './dom.js'
+import { Ending } from './ending.js'
 import { stamp } from './marks.js'
 import { failure } from './shelf.js'
+import { face, keyFace, PASSKEY, passkeyForm, walletForm } from './sign-in.js'
 import { count, didWords, mayWords } from './words.js'
-
-/** What a session may write: this page shows documents of every kind, so it asks for all. A dapp names its own. */
-const RESOURCES = ['ceramic://*']
-const STATEMENT = 'Write documents in the Ostrakon demo.'
-
-const LASTS = [
-  ['1h', 'an hour'],
-  ['1d', 'a day'],
-  ['7d', '7 days'],
-  ['30d', '30 days'],
-] as const
 
 /** Why a change waits, in words. */
 const WAITS: Record<string, string> = {
@@ -37,8 +28,8 @@ export class Identities {
   #chosen: string | undefined
   #wallets: Wallet[] = []
   #looking: AbortController | undefined
-  /** Which wallet's form is open. */
-  #form: { wallet: Wallet; element: HTMLElement } | undefined
+  /** Whose form is open: a wallet's, by its id, or that of passkeys. */
+  #form: { of: string; element: HTMLElement } | undefined
   #adding = false
   #intro = h('p', { class: 'empty' }, 'A wallet signs once. From then on a key that never leaves this device writes in its name.')
   #cards = new Keyed<[Session, boolean], HTMLLIElement>(h('ul', { class: 'identities' }), {
@@ -51,9 +42,17 @@ export class Identities {
   #more = h('button', { type: 'button', class: 'wide', click: () => this.#add(true) }, 'Sign in as somebody else')
   #error = h('div', { class: 'error', role: 'alert', hidden: true })
   #outbox = h('p', { class: 'outbox', role: 'status' })
+  #ending: Ending
 
-  constructor(body: HTMLElement, actions: IdentityActions) {
+  /** `bar` is where the end of a session is told. */
+  constructor(body: HTMLElement, bar: HTMLElement, actions: IdentityActions) {
     this.#actions = actions
+    this.#ending = new Ending(bar, {
+      node: () => this.#node,
+      wallets: () => this.#wallets,
+      again: (session) => this.#opened(session),
+      changed: () => this.#paint(),
+    })
     body.replaceChildren(this.#intro, this.#cards.element, this.#new, this.#outbox, this.#list, this.#more, this.#error)
     this.#paint()
     // “in 5 minutes” must not stay so.
@@ -101,6 +100,7 @@ export class Identities {
   async refresh(): Promise<void> {
     const sessions = (await this.#node?.sessions().catch(() => undefined)) ?? []
     this.#sessions = sessions.filter(({ active }) => active)
+    this.#ending.of(this.#sessions)
     if (!this.session) this.#chosen = this.#sessions.at(-1)?.id
     this.#paint()
     this.#actions.changed()
@@ -121,15 +121,18 @@ export class Identities {
     this.#intro.hidden = there
     this.#new.hidden = this.#outbox.hidden = !there
     this.#cards.show(this.#sessions.map((session) => [session, session.id === this.#chosen && this.#sessions.length > 1]))
+    this.#ending.paint(this.#chosen)
     this.#more.hidden = !there || this.#adding
     this.#list.hidden = there && !this.#adding
     if (this.#list.hidden) return
     if (!this.#node) return this.#list.replaceChildren(h('p', { class: 'empty' }, 'The node is starting.'))
     const none = h('p', { class: 'empty' }, 'No wallet is in this browser, and the devnet has none of its own.')
-    const asked = (wallet: Wallet): HTMLElement | undefined => (this.#form?.wallet.id === wallet.id ? this.#form.element : undefined)
-    const items = this.#wallets.map((wallet) => asked(wallet) ?? this.#button(wallet))
+    const form = (of: string): HTMLElement | undefined => (this.#form?.of === of ? this.#form.element : undefined)
+    const items = this.#wallets.map((wallet) => form(wallet.id) ?? found(face(wallet), wallet.name, () => this.#open(wallet.id, walletForm(wallet, this.#events()))))
+    if (items.length === 0) items.push(none)
+    if (typeof PublicKeyCredential === 'function') items.push(form(PASSKEY) ?? found(keyFace(), 'Passkey', () => this.#open(PASSKEY, passkeyForm(this.#events()))))
     const back = there && h('button', { type: 'button', class: 'link', click: () => this.#add(false) }, 'Never mind')
-    this.#list.replaceChildren(...(items.length > 0 ? items : [none]), ...(back ? [back] : []))
+    this.#list.replaceChildren(...items, ...(back ? [back] : []))
   }
 
   #add(adding: boolean): void {
@@ -139,75 +142,31 @@ export class Identities {
     this.#paint()
   }
 
-  #button(wallet: Wallet): HTMLElement {
-    return h('button', { type: 'button', class: 'found', click: () => this.#open(wallet) }, face(wallet), h('span', { class: 'name' }, wallet.name))
+  #open(of: string, element: HTMLElement): void {
+    this.#form = { of, element }
+    this.#paint()
+    element.querySelector<HTMLElement>('button.primary, button')?.focus()
   }
 
-  /** What the wallet will be asked for is chosen before it is asked. */
-  #open(wallet: Wallet): void {
-    const leave = h('input', { type: 'radio', name: 'as', value: 'session', checked: true })
-    const key = h('input', { type: 'radio', name: 'as', value: 'key' })
-    const lasts = h('select', { 'aria-label': 'How long' }, ...LASTS.map(([value, text]) => h('option', { value, selected: value === '7d' }, text)))
-    const status = h('p', { class: 'asked', role: 'status' })
-    const ask = h('button', { type: 'submit', class: 'primary' }, 'Ask the wallet')
-    const cancel = h('button', { type: 'button' }, 'Cancel')
-    const form = h(
-      'form',
-      { class: 'sign-in' },
-      h('p', { class: 'who' }, face(wallet), h('span', { class: 'name' }, wallet.name)),
-      h(
-        'fieldset',
-        {},
-        h('legend', {}, 'Write as'),
-        h('label', {}, leave, h('span', {}, h('b', {}, 'the account'), ', by its leave for ', lasts, '. You can end it at any time.')),
-        h(
-          'label',
-          {},
-          key,
-          h('span', {}, h('b', {}, 'a key of its own'), ', made from one signature: the same on every device, and it can read what is encrypted for it. It does not end.'),
-        ),
-      ),
-      h('p', { class: 'actions' }, ask, cancel),
-      status,
-    )
-    let asking: AbortController | undefined
-    cancel.addEventListener('click', () => {
-      asking?.abort()
-      this.#form = undefined
-      this.#paint()
-    })
-    form.addEventListener('submit', (event) => {
-      event.preventDefault()
-      if (asking || !this.#node) return
-      asking = new AbortController()
-      this.#error.hidden = true
-      ask.disabled = true
-      status.textContent = 'Look at the wallet: it shows what it is asked to sign.'
-      const what = key.checked
-        ? ({ kind: 'key' } as const)
-        : { resources: RESOURCES, statement: STATEMENT, expiresIn: lasts.value as (typeof LASTS)[number][0] }
-      const { signal } = asking
-      this.#node
-        .connectWallet(wallet, { ...what, signal })
-        .then(async ({ id }) => {
-          this.#chosen = id
-          this.#adding = false
-          this.#form = undefined
-          await this.refresh()
-          this.#new.focus()
-        })
-        .catch((error: unknown) => {
-          if (!signal.aborted) this.#fail(error)
-        })
-        .finally(() => {
-          asking = undefined
-          ask.disabled = false
-          status.textContent = ''
-        })
-    })
-    this.#form = { wallet, element: form }
-    this.#paint()
-    ask.focus()
+  #events(): Parameters<typeof walletForm>[1] {
+    return {
+      node: () => this.#node,
+      asking: () => (this.#error.hidden = true),
+      opened: (session) => void this.#opened(session).then(() => this.#new.focus()),
+      failed: (error) => this.#fail(error),
+      closed: () => {
+        this.#form = undefined
+        this.#paint()
+      },
+    }
+  }
+
+  /** Somebody signed in, here. */
+  async #opened({ id }: Session): Promise<void> {
+    this.#chosen = id
+    this.#adding = false
+    this.#form = undefined
+    await this.refresh()
   }
 
   #card(session: Session, chosen: boolean): HTMLLIElement {
@@ -221,8 +180,6 @@ export class Identities {
       )
     })
     const choose = h('button', { type: 'button', class: 'link', click: () => this.#choose(session) }, 'Write as this one')
-    session.on('expiring', () => this.#paint())
-    session.on('expired', () => void this.refresh())
     const many = this.#sessions.length > 1
     return h(
       'li',
@@ -253,7 +210,6 @@ export class Identities {
   }
 }
 
-/** A wallet's icon; its words are its own, so the picture says nothing to a reader. */
-function face(wallet: Wallet): HTMLElement {
-  return wallet.icon ? h('img', { src: wallet.icon, alt: '', width: 28, height: 28 }) : h('span', { class: 'no-face', 'aria-hidden': 'true' })
+function found(picture: HTMLElement, name: string, click: () => void): HTMLElement {
+  return h('button', { type: 'button', class: 'found', click }, picture, h('span', { class: 'name' }, name))
 }

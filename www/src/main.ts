@@ -22,7 +22,7 @@ const session = new Session()
 const offers = new Offers(byId('offers'))
 const kept = new Kept(byId('kept'), { forget, export: exportCar })
 const peerList = new Peers(byId('peers'), () => session.askWallet())
-const identities = new Identities(byId('you'), { compose: () => (location.hash = NEW), changed: () => signedIn() })
+const identities = new Identities(byId('you'), byId('ending'), { compose: () => (location.hash = NEW), changed: () => signedIn() })
 const field = byId('ref') as HTMLInputElement
 const stage = byId('stage')
 
@@ -238,7 +238,7 @@ function compose(): void {
     show(doc, doc.id)
     void look()
   }
-  const composer = new Composer(node, writer, identities.all, made, leave)
+  const composer = new Composer(node, () => identities.of([writer.did]) ?? writer, identities.all, made, leave)
   stage.replaceChildren(composer.element)
   document.title = 'A new document · Ostrakon'
   if (matchMedia('(max-width: 59.99rem)').matches) stage.scrollIntoView({ block: 'start' })

@@ -98,7 +98,8 @@ export class Panel {
   /** Puts the form for a change in the place of the content. */
   #change(): void {
     const { node } = this.#reader
-    const session = this.#reader.writer(this.#doc.metadata['controllers'])
+    const { controllers } = this.#doc.metadata
+    const session = this.#reader.writer(controllers)
     const open = this.#secret.open
     if (!node || !session || (sealed(this.#doc.content) && !open)) return
     const done = (doc?: Document): void => {
@@ -110,7 +111,8 @@ export class Panel {
       this.#paint()
       this.#edit.focus()
     }
-    this.#changing = isReaders(this.#doc.content) ? new Rotation(node, session, this.#doc, done) : new Change(node, session, this.#doc, open, done)
+    const writer = (): Session => this.#reader.writer(controllers) ?? session
+    this.#changing = isReaders(this.#doc.content) ? new Rotation(node, writer, this.#doc, done) : new Change(node, writer, this.#doc, open, done)
     this.#paint()
     this.#changing.focus()
   }

@@ -184,13 +184,13 @@ export function hashToRef(hash: string): string | undefined {
   }
 }
 
-/** Code, message and hint of whatever was thrown. */
+/** Code, message (a whole sentence) and hint of whatever was thrown. */
 export function errorWords(error: unknown): { code: string; message: string; hint: string } {
   const e = (typeof error === 'object' && error !== null ? error : { message: String(error) }) as Record<string, unknown>
   const text = (value: unknown): string => (typeof value === 'string' ? value : '')
   return {
     code: text(e['code']) || text(e['name']) || 'unknown',
-    message: text(e['message']) || 'Something went wrong.',
+    message: (text(e['message']) || 'Something went wrong').replace(/(?<=[^.!?…])$/, '.'),
     hint: text(e['hint']),
   }
 }

@@ -8,6 +8,9 @@ import type { SessionChange, SessionInfo } from './wire.js'
 
 type Listener = (session: T.Session) => void
 
+/** As the worker's: an expiring session says so this long before its end, or when a tenth of its life is left if that is later. In milliseconds. */
+const WARNING = 3_600_000
+
 class SessionHandle implements T.Session {
   declare readonly id: string
   declare readonly did: string
@@ -34,6 +37,12 @@ class SessionHandle implements T.Session {
     return this.#last !== 'revoked' && this.#last !== 'expired' && (this.expiresAt === undefined || Date.now() < this.expiresAt)
   }
 
+  /** Whether the worker has told so, or did before this page listened. */
+  get #near(): boolean {
+    const { active, createdAt, expiresAt } = this
+    return active && expiresAt !== undefined && Date.now() >= expiresAt - Math.min((expiresAt - createdAt) / 10, WARNING)
+  }
+
   async capability(options?: T.CallOptions): Promise<Uint8Array | undefined> {
     const text = await this.#client.call('sessionCapability', [this.id], options)
     return text === undefined ? undefined : bytesOf(text)
@@ -49,8 +58,14 @@ class SessionHandle implements T.Session {
     this.#listeners.set(type, listeners)
     const own: Listener = (session) => listener(session) // the same function may listen twice
     listeners.add(own)
-    // Who begins to listen after a reload would miss that the end is near.
-    if (type === 'expiring' && this.#last === 'expiring') queueMicrotask(() => listeners.has(own) && call(own, this))
+    if (type === 'expiring' && this.#near) {
+      // Who begins to listen after a reload, or in a tab that came later, would miss it.
+      const told = this.#last === 'expiring'
+      queueMicrotask(() => {
+        if (!told) this.tell('expiring')
+        else if (listeners.has(own)) call(own, this)
+      })
+    }
     return () => void listeners.delete(own)
   }
 
