@@ -1,10 +1,11 @@
-//! How a tab reaches peers: WebSocket, secured by noise, shared by yamux.
+//! How a tab reaches peers: WebSocket, secured by noise, shared by yamux, or by mplex with who knows nothing else.
 
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
-use libp2p::core::upgrade::Version;
+use libp2p::core::upgrade::{SelectUpgrade, Version};
 use libp2p::identity::Keypair;
 use libp2p::{PeerId, Transport, noise, swarm, yamux};
+use ostrakon_node::network::mplex;
 
 use crate::websocket::WebSocket;
 
@@ -13,7 +14,7 @@ pub fn transport(identity: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, 
     Ok(WebSocket
         .upgrade(Version::V1)
         .authenticate(noise::Config::new(identity)?)
-        .multiplex(yamux::Config::default())
+        .multiplex(SelectUpgrade::new(yamux::Config::default(), mplex::Config))
         .boxed())
 }
 

@@ -1,12 +1,13 @@
-//! How a native peer reaches others: TCP, and WebSocket over TCP, each with noise and yamux.
+//! How a native peer reaches others: TCP, and WebSocket over TCP, each with noise and yamux; js-ipfs knows only mplex.
 
 use std::time::Duration;
 
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
-use libp2p::core::upgrade::Version;
+use libp2p::core::upgrade::{SelectUpgrade, Version};
 use libp2p::identity::Keypair;
 use libp2p::{PeerId, Transport as _, dns, noise, tcp, websocket, yamux};
+use ostrakon_node::network::mplex;
 
 /// How long a connection may take to be made and agreed on.
 const HANDSHAKE: Duration = Duration::from_secs(20);
@@ -35,7 +36,7 @@ pub fn build(identity: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, Tran
     Ok(named
         .upgrade(Version::V1Lazy)
         .authenticate(noise::Config::new(identity)?)
-        .multiplex(yamux::Config::default())
+        .multiplex(SelectUpgrade::new(yamux::Config::default(), mplex::Config))
         .timeout(HANDSHAKE)
         .boxed())
 }

@@ -8,6 +8,7 @@
 
 pub mod bitswap;
 pub mod gossip;
+pub mod mplex;
 
 mod behaviour;
 mod digest;
