@@ -5,7 +5,7 @@ import { brotliCompressSync, constants } from 'node:zlib'
 import { buildJs } from './build-js.mjs'
 import { buildPeer } from './build-peer.mjs'
 import { buildWasm } from './build-wasm.mjs'
-import { installJsCeramic } from './lib/js-ceramic.mjs'
+import { installPeers } from './lib/js-ceramic.mjs'
 import { NARROW, rustupBuildsWasm, wasmCargo } from './lib/rust.mjs'
 import { main, note, root, run, step, Stop, toolsBin } from './lib/run.mjs'
 import { setup } from './setup.mjs'
@@ -48,9 +48,9 @@ const nodeTests = (folder) => {
   })
 }
 
-/** The libraries of others judge what Ostrakon signs, encrypts and writes, and it judges what they do. */
+/** The libraries of others judge what Ostrakon signs, encrypts and writes, and it judges what they do; js-ceramic and Helia are its peers. */
 async function interop() {
-  await installJsCeramic()
+  await installPeers()
   await cargo('build', '-p', 'ostrakon-protocol', '--example', 'interop')
   await buildPeer()
   return nodeTests('interop')
