@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setUp } from '../support/page.mjs'
-import { startJsCeramic } from './support/foreign.mjs'
+import { startJsCeramic, startOstrakon } from './support/foreign.mjs'
 import { ethereum } from './support/wallets.mjs'
 
 const here = setUp({})
@@ -17,8 +17,8 @@ for (const muxers of [['mplex'], ['mplex', 'yamux']]) {
     before(async () => (js = await startJsCeramic({ topic: `/ceramic/${NETWORK}`, muxers })))
     after(() => js?.stop())
 
-    /** A new tab, connected to js-ceramic and to nobody else, signed in by a wallet. */
-    const connected = (body) =>
+    /** A new tab, connected to js-ceramic (or to `peer`) and to nobody else, signed in by a wallet. */
+    const connected = (body, peer = js) =>
       here.withPage(async (page) => {
         const wallet = ethereum()
         await page.exposeFunction('walletRequest', ({ method, params }) => (/accounts$/i.test(method) ? [wallet.address] : wallet.request({ method, params })))
@@ -34,14 +34,17 @@ for (const muxers of [['mplex'], ['mplex', 'yamux']]) {
             }
             return { peerId: node.peerId, did: session.did }
           },
-          [NETWORK, js.address],
+          [NETWORK, peer.address],
         )
-        for (let tries = 0; !(await js.ask('peers'))[tab.peerId]; tries++) {
-          assert.ok(tries < 100, `js-ceramic does not see the tab: ${JSON.stringify(await js.ask('peers'))}`)
-          await new Promise((resolve) => setTimeout(resolve, 100))
-        }
+        if (peer === js) await listening(tab.peerId)
         await body(page, tab)
       })
+    const listening = async (peerId) => {
+      for (let tries = 0; !(await js.ask('peers'))[peerId]; tries++) {
+        assert.ok(tries < 100, `js-ceramic does not see ${peerId}: ${JSON.stringify(await js.ask('peers'))}`)
+        await new Promise((resolve) => setTimeout(resolve, 100))
+      }
+    }
 
     /** The tab loads it, and it is the same to the last event. */
     const loads = async (page, theirs) => {
@@ -105,5 +108,19 @@ for (const muxers of [['mplex'], ['mplex', 'yamux']]) {
         // Asked for the tip, js-ceramic names the tab's: nothing waits to be published any more.
         await page.waitForFunction(async () => (await node.outbox.list()).every(({ id }) => ![tile.id, instance.id].includes(id)), undefined, { timeout: 60_000 })
       }))
+
+    test('the tab follows a tile of js-ceramic through an Ostrakon peer that is connected to it', async () => {
+      const tile = await js.ask('createTile', { content: { n: 0 } })
+      const peer = await startOstrakon({ network: NETWORK, peers: [js.address], follow: [tile.id] })
+      try {
+        await listening(peer.peerId)
+        await connected(async (page) => {
+          await loads(page, tile)
+          await follows(page, await js.ask('update', { kind: 'tile', id: tile.id, content: { n: 1 } }))
+        }, peer)
+      } finally {
+        await peer.stop()
+      }
+    })
   })
 }

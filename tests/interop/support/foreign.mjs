@@ -1,11 +1,23 @@
-// Programs of others as peers: each a process of its own, asked by JSON lines.
+// Programs of others as peers, each a process of its own, asked by JSON lines; and Ostrakon's own peer.
 import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 
 const here = path.resolve(import.meta.dirname, '..')
+const target = process.env.CARGO_TARGET_DIR ?? path.resolve(here, '../../target')
+
+/** Asks a process to end, and soon does not ask any more. */
+async function end(child, ask) {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const gone = new Promise((resolve) => child.once('exit', resolve))
+  ask()
+  const timer = setTimeout(() => child.kill('SIGKILL'), 5_000)
+  await gone
+  clearTimeout(timer)
+}
 
 class Foreign {
   #child
@@ -72,14 +84,7 @@ class Foreign {
   }
 
   async stop() {
-    const child = this.#child
-    if (child.exitCode === null && child.signalCode === null) {
-      const gone = new Promise((resolve) => child.once('exit', resolve))
-      child.stdin.end()
-      const timer = setTimeout(() => child.kill('SIGKILL'), 5_000)
-      await gone
-      clearTimeout(timer)
-    }
+    await end(this.#child, () => this.#child.stdin.end())
     await rm(this.#dir, { recursive: true, force: true })
   }
 }
@@ -89,3 +94,29 @@ export const startJsCeramic = ({ topic, muxers = ['mplex'] }) => Foreign.start('
 
 /** Helia on js-libp2p. */
 export const startHelia = ({ topic }) => Foreign.start('helia/helia.mjs', { topic })
+
+/** `ostrakon peer`, connected to `peers` and following documents. */
+export async function startOstrakon({ network, peers, follow }) {
+  const port = await new Promise((resolve, reject) => {
+    const server = createServer().on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address()
+      server.close(() => resolve(port))
+    })
+  })
+  const dir = await mkdtemp(path.join(tmpdir(), 'ostrakon-interop-'))
+  const many = (option, values) => values.flatMap((value) => [option, value])
+  const listen = `/ip4/127.0.0.1/tcp/${port}/ws`
+  const args = ['peer', '--json', '--network', network, '--dir', dir, '--listen', listen, ...many('--peer', peers), ...many('--follow', follow)]
+  const child = spawn(path.join(target, 'debug/ostrakon'), args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const lines = createInterface({ input: child.stdout })
+  const { peerId } = await new Promise((resolve, reject) => {
+    lines.once('line', (line) => resolve(JSON.parse(line)))
+    child.once('error', reject).once('exit', (code) => reject(new Error(`ostrakon peer ended (${code})`)))
+  })
+  const stop = async () => {
+    await end(child, () => child.kill('SIGTERM'))
+    await rm(dir, { recursive: true, force: true })
+  }
+  return { peerId, address: `${listen}/p2p/${peerId}`, stop }
+}
