@@ -10,7 +10,7 @@ const common = {
   performance: { hints: false },
 }
 
-/** The worker of the package: one file that loads nothing but the wasm module, whose address the page tells it. */
+/** The worker of the package: one file that loads nothing but the wasm modules, whose addresses the page tells it. */
 export const library = {
   ...common,
   name: 'library',
@@ -18,7 +18,7 @@ export const library = {
   entry: here('target/js/worker.js'),
   experiments: { outputModule: true },
   module: { parser: { javascript: { url: false, dynamicImportMode: 'eager' } } },
-  resolve: { alias: { 'ostrakon-core': here('target/glue/ostrakon.js') } },
+  resolve: { alias: { 'ostrakon-core': here('target/glue/ostrakon.js'), 'ostrakon-reader': here('target/glue/ostrakon_reader.js') } },
   output: { path: here('dist'), filename: 'worker.js', module: true, chunkFormat: 'module' },
 }
 

@@ -15,11 +15,13 @@ const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.le
 const sum = (values) => values.reduce((all, one) => all + one, 0)
 const whole = (value) => Math.round(value).toLocaleString('en')
 
-/** Bytes of the module as a server would send it. */
+/** Bytes of the modules as a server would send them: what a reader loads, and what whoever writes does. */
 async function size() {
-  const bytes = readFileSync(path.join(root, 'dist/ostrakon_bg.wasm'))
-  const brotli = brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }).length
-  return [{ name: 'wasm', value: bytes.length, unit: 'bytes' }, { name: 'wasm, brotli -11', value: brotli, unit: 'bytes' }]
+  return ['ostrakon_reader', 'ostrakon'].flatMap((name) => {
+    const bytes = readFileSync(path.join(root, `dist/${name}_bg.wasm`))
+    const brotli = brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }).length
+    return [{ name: `${name}.wasm`, value: bytes.length, unit: 'bytes' }, { name: `${name}.wasm, brotli -11`, value: brotli, unit: 'bytes' }]
+  })
 }
 
 /** From navigation to a node, and to a verified document: from the peer at first, from disk after a reload. */

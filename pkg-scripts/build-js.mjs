@@ -5,14 +5,14 @@ import path from 'node:path'
 import { isMain, main, note, root, run, step, Stop } from './lib/run.mjs'
 import { unlessFresh } from './lib/stamp.mjs'
 
-const inputs = ['crate/browser/js', 'www/src', 'www/tsconfig.json', 'www/index.html', 'www/style.css', 'package.json', 'package-lock.json', 'tsconfig.json', 'webpack.config.js', 'pkg-scripts/build-js.mjs', 'target/glue/ostrakon.js', 'dist/ostrakon_bg.wasm']
+const inputs = ['crate/browser/js', 'www/src', 'www/tsconfig.json', 'www/index.html', 'www/style.css', 'package.json', 'package-lock.json', 'tsconfig.json', 'webpack.config.js', 'pkg-scripts/build-js.mjs', 'target/glue/ostrakon.js', 'target/glue/ostrakon_reader.js', 'dist/ostrakon_bg.wasm', 'dist/ostrakon_reader_bg.wasm']
 const outputs = ['dist/index.js', 'dist/index.d.ts', 'dist/worker.js', 'www/dist/index.html', 'www/dist/main.js', 'www/dist/sw.js']
 const tsc = (...args) => run(process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), ...args], { why: 'tsc' })
 
 export async function buildJs() {
   step('Building the package and the demo')
   const worked = await unlessFresh('js', { inputs, outputs }, async () => {
-    if (!existsSync(path.join(root, 'target/glue/ostrakon.js'))) throw new Stop('Build the wasm module first: npm run build:wasm.')
+    if (!existsSync(path.join(root, 'target/glue/ostrakon_reader.js'))) throw new Stop('Build the wasm module first: npm run build:wasm.')
     const { library, demo } = await import('../webpack.config.js')
     rmSync(path.join(root, 'target/js'), { recursive: true, force: true })
     await tsc()

@@ -1,5 +1,6 @@
-// The wasm module of the package: `node pkg-scripts/build-wasm.mjs [--dev]`. Release builds are optimised for size by the
-// wasm-opt of the npm packages, never one of the system, whose age may break the module; `--dev` is quick and large.
+// The wasm modules of the package, the whole one and the one that only reads: `node pkg-scripts/build-wasm.mjs [--dev]`.
+// Release builds are optimised for size by the wasm-opt of the npm packages, never one of the system, whose age may break the
+// module; `--dev` is quick and large.
 import { copyFileSync, mkdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import path from 'node:path'
@@ -9,19 +10,24 @@ import { unlessFresh } from './lib/stamp.mjs'
 
 const BINDGEN = '0.2.108' // as pinned in Cargo.toml
 const inputs = ['.cargo/config.toml', 'Cargo.toml', 'Cargo.lock', 'crate/protocol', 'crate/node', 'crate/browser/Cargo.toml', 'crate/browser/src', 'pkg-scripts/build-wasm.mjs']
-const outputs = ['dist/ostrakon_bg.wasm', 'target/glue/ostrakon.js']
+const MODULES = [
+  { name: 'ostrakon', features: [] },
+  { name: 'ostrakon_reader', features: ['--no-default-features'] },
+]
+const outputs = MODULES.flatMap(({ name }) => [`dist/${name}_bg.wasm`, `target/glue/${name}.js`])
 // What every browser since 2023 knows and rustc uses by default.
 const wasmFeatures = ['bulk-memory', 'bulk-memory-opt', 'nontrapping-float-to-int', 'sign-ext', 'mutable-globals', 'reference-types', 'multivalue']
 
 export async function buildWasm({ dev = false } = {}) {
-  step(`Building the wasm module${dev ? ' (dev)' : ''}`)
+  step(`Building the wasm modules${dev ? ' (dev)' : ''}`)
   const worked = await unlessFresh('wasm', { inputs, outputs, extra: dev ? 'dev' : 'release' }, async () => {
-    const built = await compile({ profile: dev ? 'dev' : 'wasm' })
-    await bindgen(built, 'target/glue')
     mkdirSync(path.join(root, 'dist'), { recursive: true })
-    const [from, to] = ['target/glue/ostrakon_bg.wasm', 'dist/ostrakon_bg.wasm'].map((file) => path.join(root, file))
-    if (dev) copyFileSync(from, to)
-    else await optimise(from, to)
+    for (const { name, features } of MODULES) {
+      await bindgen(await compile({ profile: dev ? 'dev' : 'wasm', features }), 'target/glue', name)
+      const [from, to] = ['target/glue', 'dist'].map((folder) => path.join(root, folder, `${name}_bg.wasm`))
+      if (dev) copyFileSync(from, to)
+      else await optimise(from, to)
+    }
   })
   if (!worked) note('unchanged')
 }
@@ -31,7 +37,7 @@ export async function buildBenchWasm() {
   step('Building the wasm module for benchmarks')
   const outputs = ['target/bench/ostrakon.js', 'target/bench/ostrakon_bg.wasm']
   const worked = await unlessFresh('bench-wasm', { inputs, outputs }, async () => {
-    await bindgen(await compile({ profile: 'wasm', features: ['bench'] }), 'target/bench')
+    await bindgen(await compile({ profile: 'wasm', features: ['--features', 'bench'] }), 'target/bench', 'ostrakon')
     const file = path.join(root, outputs[1])
     await optimise(file, file)
   })
@@ -44,19 +50,20 @@ const rustflags = [`--remap-path-prefix=${registry}=crates`, '-Csymbol-mangling-
 const withFlags = ['--config', `target.${WASM}.rustflags=${JSON.stringify(rustflags)}`]
 
 /** Returns the file that cargo made. */
-async function compile({ profile, features = [] }) {
+async function compile({ profile, features }) {
   const wasm = wasmCargo()
-  const more = features.length > 0 ? ['--features', features.join()] : []
-  await run(wasm.cargo, ['build', '--profile', profile, ...withFlags, ...wasm.args, '-p', 'ostrakon-browser', '--lib', ...more], { env: wasm.env })
+  // As the tests' library it could not be optimised as one program with all it uses.
+  const args = ['rustc', '--crate-type', 'cdylib', '--profile', profile, ...withFlags, ...wasm.args, '-p', 'ostrakon-browser', '--lib', ...features]
+  await run(wasm.cargo, args, { env: wasm.env })
   const folder = profile === 'dev' ? 'debug' : profile
   return path.join(process.env.CARGO_TARGET_DIR ?? path.join(root, 'target'), WASM, folder, 'ostrakon_browser.wasm')
 }
 
-async function bindgen(file, to) {
+async function bindgen(file, to, name) {
   const found = output('wasm-bindgen', ['--version'])
   if (!found?.includes(BINDGEN)) throw new Stop(`wasm-bindgen ${BINDGEN} is needed: run "npm run setup".`)
   // The façade says where the module is, so the glue carries no address of its own for bundlers to trip over.
-  await run('wasm-bindgen', ['--target', 'web', '--omit-default-module-path', '--out-name', 'ostrakon', '--out-dir', to, '--keep-debug', file])
+  await run('wasm-bindgen', ['--target', 'web', '--omit-default-module-path', '--out-name', name, '--out-dir', to, '--keep-debug', file])
 }
 
 // -Oz makes the module 6 % smaller on disk and 8 % larger on the wire: what it shares and reorders, brotli finds no more.

@@ -1,10 +1,12 @@
-// What the wasm module shows to JavaScript; crate/browser/src/lib.rs describes it.
-declare module 'ostrakon-core' {
+// What the wasm modules show to JavaScript; crate/browser/src/lib.rs describes it.
+
+/** The module that only reads. */
+declare module 'ostrakon-reader' {
   export default function init(source: { module_or_path: Response | BufferSource }): Promise<unknown>
 
   export class OstrakonNode {
     static start(
-      options: Omit<import('./wire.js').StartOptions, 'wasmUrl'> & { agent?: string },
+      options: Omit<import('./wire.js').StartOptions, 'wasmUrl' | 'readerUrl'> & { agent?: string },
       onEvent: (event: import('./wire.js').WireEvent) => void,
       askWallet: (chain: string, method: string, params: string) => Promise<string>,
       askSigner: (did: string, method: string, params: string) => Promise<string>,
@@ -18,6 +20,21 @@ declare module 'ostrakon-core' {
     exportCar(id: string): Promise<Uint8Array>
     status(): Promise<import('./types.js').Status>
     setWallets(chains: string[]): void
+    stop(): Promise<void>
+  }
+
+  export class Following {
+    stop(): void
+  }
+}
+
+/** The whole one. */
+declare module 'ostrakon-core' {
+  import { OstrakonNode as Reader } from 'ostrakon-reader'
+
+  export { default } from 'ostrakon-reader'
+
+  export class OstrakonNode extends Reader {
     setSigners(dids: string[]): void
     beginSession(request: import('./wire.js').SessionRequest): Promise<import('./wire.js').BegunSession>
     completeSession(session: string, proof: import('./wire.js').SessionProof): Promise<import('./wire.js').SessionInfo>
@@ -46,10 +63,5 @@ declare module 'ostrakon-core' {
     rotateReaders(readers: string | undefined, to: string[]): Promise<import('./types.js').Readers>
     decrypt(session: string, jwe: string, readers?: string): Promise<{ bytes: Uint8Array } | { json: import('./content.js').Json }>
     decryptJwe(session: string, jwe: string): Promise<Uint8Array>
-    stop(): Promise<void>
-  }
-
-  export class Following {
-    stop(): void
   }
 }

@@ -15,7 +15,7 @@ export type * from './types.js'
  * calls may be made; it does not wait for a peer. Fails with an OstrakonError.
  */
 export async function createNode(options: NodeOptions = {}): Promise<Node> {
-  const { network = 'local-1', peers = [], chains = {}, timePolicy = 'proven', name = 'ostrakon', workerUrl, wasmUrl, signal, timeout = 30_000 } = options
+  const { network = 'local-1', peers = [], chains = {}, timePolicy = 'proven', name = 'ostrakon', workerUrl, signal, timeout = 30_000 } = options
   if (typeof Worker === 'undefined' || typeof location === 'undefined') {
     throw new OstrakonError('no-browser', 'a node needs a browser', {
       hint: 'Importing the package is safe anywhere; call createNode only in the browser.',
@@ -25,14 +25,20 @@ export async function createNode(options: NodeOptions = {}): Promise<Node> {
     workerUrl === undefined
       ? new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })
       : new Worker(workerUrl, { type: 'module' })
-  const start = { network, peers: listed(peers), name, chains: chainList(chains), timePolicy: policy(timePolicy), wasmUrl: wasmAddress(wasmUrl) }
+  const start = { network, peers: listed(peers), name, chains: chainList(chains), timePolicy: policy(timePolicy), ...modules(options) }
   return new NodeHandle((listener) => new Client(spawn, start, timeout, listener)).open(signal)
 }
 
-// Bundlers find the worker and the module by the very words `new URL('./…', import.meta.url)`.
-function wasmAddress(given: URL | string | undefined): string {
-  if (given === undefined) return new URL('./ostrakon_bg.wasm', import.meta.url).href
-  return address('wasmUrl', given).href
+// Bundlers find the worker and the modules by the very words `new URL('./…', import.meta.url)`.
+function modules({ wasmUrl, readerUrl }: NodeOptions): Pick<StartOptions, 'wasmUrl' | 'readerUrl'> {
+  if (wasmUrl === undefined && readerUrl === undefined) {
+    return {
+      wasmUrl: new URL('./ostrakon_bg.wasm', import.meta.url).href,
+      readerUrl: new URL('./ostrakon_reader_bg.wasm', import.meta.url).href,
+    }
+  }
+  if (wasmUrl === undefined) throw new OstrakonError('invalid-argument', 'readerUrl goes with wasmUrl: whoever writes loads that one')
+  return { wasmUrl: address('wasmUrl', wasmUrl).href, ...(readerUrl === undefined ? {} : { readerUrl: address('readerUrl', readerUrl).href }) }
 }
 
 /** As the page would resolve it. */

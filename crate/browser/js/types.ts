@@ -30,6 +30,11 @@ export interface NodeOptions {
   workerUrl?: URL | string
   /** Where `ostrakon_bg.wasm` of this package is, if your bundler does not find it by itself. */
   wasmUrl?: URL | string
+  /**
+   * Where `ostrakon_reader_bg.wasm` is, the smaller module that a page loads until it writes. Goes with `wasmUrl`; without it
+   * the whole module is loaded at once.
+   */
+  readerUrl?: URL | string
   /** Aborts the start. */
   signal?: AbortSignal
   /** How long the start may take, in milliseconds. Default 30,000. */

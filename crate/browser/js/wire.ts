@@ -17,6 +17,8 @@ export interface StartOptions {
   peers: string[]
   name: string
   wasmUrl: string
+  /** Of the module that only reads; none if the page serves the whole one alone. */
+  readerUrl?: string
   chains: ChainStart[]
   timePolicy: 'proven' | 'claimed'
 }

@@ -30,7 +30,7 @@ export class Pages {
   readonly #asked = new Map<number, { client: string; of: 'wallet' | 'signer'; settle(word: Told): void }>()
   #lastAsk = 0
 
-  constructor(private readonly tell: (client: string, message: Ask) => void) {}
+  constructor(private readonly send: (client: string, message: Ask) => void) {}
 
   hear(client: string, word: PageWord): void {
     if ('answer' in word) {
@@ -61,11 +61,17 @@ export class Pages {
     return this.#first(able, { did, method, params })
   }
 
+  /** Says again what pages have, to a node that has not heard it. */
+  tell(): void {
+    this.walletsChanged([...new Set(this.#chains.values())])
+    this.signersChanged([...new Set([...this.#signers.values()].flat())])
+  }
+
   #hearWallet(client: string, chain: string | null): void {
     if (chain !== null) this.#chains.set(client, chain)
     else if (!this.#chains.delete(client)) return
     else this.#end(client, 'wallet')
-    this.walletsChanged([...new Set(this.#chains.values())])
+    this.tell()
   }
 
   #hearSigners(client: string, dids: string[]): void {
@@ -73,7 +79,7 @@ export class Pages {
     if (some.length > 0) this.#signers.set(client, some)
     else if (!this.#signers.delete(client)) return
     else this.#end(client, 'signer')
-    this.signersChanged([...new Set([...this.#signers.values()].flat())])
+    this.tell()
   }
 
   #end(client: string, of: 'wallet' | 'signer'): void {
@@ -108,7 +114,7 @@ export class Pages {
       }
       const timer = setTimeout(() => settle({ error: slow(of) }), of === 'wallet' ? WALLET_TIMEOUT : SIGNER_TIMEOUT)
       this.#asked.set(ask, { client, of, settle })
-      this.tell(client, { ask, ...question })
+      this.send(client, { ask, ...question })
     })
   }
 }

@@ -1,9 +1,10 @@
-// The node itself, in the worker that owns it: starts the wasm module and answers the calls of every tab.
+// The node itself, in the worker that owns it: answers the calls of every tab.
 
-import init, { OstrakonNode } from 'ostrakon-core'
+import type { OstrakonNode as Reader } from 'ostrakon-reader'
 import { OstrakonError, toWire } from './error.js'
 import type { Ask, Methods, Ready, Reply, Request, StartOptions, ToWorker, WireEvent } from './wire.js'
 import { Pages } from './worker-ask.js'
+import { Core } from './worker-core.js'
 
 /** A call under way. */
 interface Call {
@@ -15,30 +16,26 @@ interface Call {
 type Tell = (client: string, message: Reply | Ask) => void
 
 export class LocalNode {
-  readonly #core: OstrakonNode
+  readonly #core: Core
   readonly #reply: Tell
   readonly #pages: Pages
   /** By client, then by the id that the client gave the call. */
   readonly #calls = new Map<string, Map<number, Call>>()
 
-  private constructor(core: OstrakonNode, reply: Tell, pages: Pages) {
+  private constructor(core: Core, reply: Tell, pages: Pages) {
     this.#core = core
     this.#reply = reply
     this.#pages = pages
   }
 
   static async start(options: StartOptions, reply: Tell, onEvent: (event: WireEvent) => void): Promise<LocalNode> {
-    const { wasmUrl, ...rest } = options
-    await loadWasm(wasmUrl)
     const pages = new Pages(reply)
-    const core = await OstrakonNode.start(rest, onEvent, pages.askWallet.bind(pages), pages.askSigner.bind(pages))
-    pages.walletsChanged = (chains) => core.setWallets(chains)
-    pages.signersChanged = (dids) => core.setSigners(dids)
-    return new LocalNode(core, reply, pages)
+    return new LocalNode(await Core.start(options, onEvent, pages), reply, pages)
   }
 
   async ready(): Promise<Ready> {
-    return { peerId: this.#core.peerId, status: await this.#core.status() }
+    const core = await this.#core.running()
+    return { peerId: core.peerId, status: await core.status() }
   }
 
   receive(client: string, message: ToWorker): void {
@@ -65,7 +62,7 @@ export class LocalNode {
   }
 
   /** Answers nothing any more: the clients' open calls are for the next owner. */
-  stop(): Promise<void> {
+  async stop(): Promise<void> {
     for (const calls of this.#calls.values()) calls.clear()
     return this.#core.stop()
   }
@@ -75,7 +72,7 @@ export class LocalNode {
     const answer = (reply: Reply) => {
       if (calls.delete(id)) this.#reply(client, reply)
     }
-    if (request.method === 'follow') return this.#follow(client, calls, id, request.args as Parameters<Methods['follow']>)
+    if (request.method === 'follow') return void this.#follow(client, calls, id, request.args as Parameters<Methods['follow']>)
     const abort = new AbortController()
     calls.set(id, { cancel: () => abort.abort() })
     this.#run(request, abort.signal).then(
@@ -89,48 +86,52 @@ export class LocalNode {
     switch (request.method) {
       case 'load': {
         const [ref, timeoutMs, atTime] = args as Parameters<Methods['load']>
-        return this.#core.load(ref, timeoutMs, atTime, signal)
+        return this.#read((core) => core.load(ref, timeoutMs, atTime, signal))
       }
       case 'documents':
-        return this.#core.documents()
+        return this.#read((core) => core.documents())
       case 'forget':
-        return this.#core.forget(...(args as Parameters<Methods['forget']>))
+        return this.#read((core) => core.forget(...(args as Parameters<Methods['forget']>)))
       case 'importCar': {
         const [bytes] = args as Parameters<Methods['importCar']>
         const plain = bytes instanceof Blob ? await read(bytes) : bytes
-        return this.#core.importCar(plain instanceof Uint8Array ? plain : new Uint8Array(plain))
+        return this.#read((core) => core.importCar(plain instanceof Uint8Array ? plain : new Uint8Array(plain)))
       }
       case 'exportCar':
-        return this.#core.exportCar(...(args as Parameters<Methods['exportCar']>))
+        return this.#read((core) => core.exportCar(...(args as Parameters<Methods['exportCar']>)))
+      case 'sessions':
+        return this.#core.canWrite ? (await this.#core.whole()).sessions() : []
+    }
+    const core = await this.#core.whole()
+    switch (request.method) {
       case 'encrypt': {
         const [value, to] = args as Parameters<Methods['encrypt']>
-        return 'bytes' in value ? this.#core.encrypt(value.bytes, undefined, to) : this.#core.encrypt(undefined, JSON.stringify(value.json), to)
+        return 'bytes' in value ? core.encrypt(value.bytes, undefined, to) : core.encrypt(undefined, JSON.stringify(value.json), to)
       }
       case 'create': {
         const [session, document] = args as Parameters<Methods['create']>
-        return this.#core.create(session, JSON.stringify(document))
+        return core.create(session, JSON.stringify(document))
       }
       case 'createMany': {
         const [session, documents] = args as Parameters<Methods['createMany']>
-        return this.#core.createMany(session, JSON.stringify(documents))
+        return core.createMany(session, JSON.stringify(documents))
       }
       case 'update': {
         const [session, id, change] = args as Parameters<Methods['update']>
         const text = (part: 'content' | 'patch' | 'metadata') => (part in change ? JSON.stringify((change as Record<string, unknown>)[part]) : undefined)
-        return this.#core.update(session, id, text('content'), text('patch'), text('metadata'), change.base)
+        return core.update(session, id, text('content'), text('patch'), text('metadata'), change.base)
       }
       case 'keyMessage': {
         const [account, site] = args as Parameters<Methods['keyMessage']>
-        return this.#core.keyMessage(account, own(site))
+        return core.keyMessage(account, own(site))
       }
       case 'openKeySession': {
         const [answer] = args as Parameters<Methods['openKeySession']>
-        return this.#core.openKeySession({ ...answer, site: own(answer.site) })
+        return core.openKeySession({ ...answer, site: own(answer.site) })
       }
       case 'beginSession':
       case 'completeSession':
       case 'openExternalSession':
-      case 'sessions':
       case 'revokeSession':
       case 'passkeyDid':
       case 'passkeyCandidates':
@@ -148,14 +149,14 @@ export class LocalNode {
       case 'rotateReaders':
       case 'decrypt':
       case 'decryptJwe':
-        return Reflect.apply(this.#core[request.method], this.#core, args)
+        return Reflect.apply(core[request.method], core, args)
       default:
         throw new OstrakonError('invalid-argument', `a node has no method ${request.method}`)
     }
   }
 
   /** One state is on its way to the client at a time; while it is, newer states replace each other here. */
-  #follow(client: string, calls: Map<number, Call>, id: number, [ref]: Parameters<Methods['follow']>): void {
+  async #follow(client: string, calls: Map<number, Call>, id: number, [ref]: Parameters<Methods['follow']>): Promise<void> {
     let latest: object | undefined
     let clear = true
     const push = () => {
@@ -170,26 +171,50 @@ export class LocalNode {
       this.#reply(client, error === undefined ? { id, ok: undefined } : { id, error: toWire(error) })
     }
     let stop = () => {}
-    calls.set(id, {
+    const call: Call = {
       cancel: () => stop(),
       more: () => {
         clear = true
         push()
       },
-    })
+    }
+    calls.set(id, call)
+    const open = () => calls.get(id) === call
     try {
-      const following = this.#core.follow(
-        ref,
-        (document) => {
-          latest = document
-          push()
-        },
-        end,
-      )
-      stop = () => following.stop()
+      // Once more, if the node was replaced by the one that can write.
+      for (let core, next = await this.#core.running(); open() && core !== next; next = await this.#core.running()) {
+        core = next
+        await new Promise<void>((resolve, reject) => {
+          const following = next.follow(
+            ref,
+            (document) => {
+              latest = document
+              push()
+            },
+            (error) => (error === undefined ? resolve() : reject(error)),
+          )
+          stop = () => {
+            following.stop()
+            resolve()
+          }
+        })
+      }
+      end()
     } catch (error) {
       if (isTrap(error)) reportError(error)
       else end(error)
+    }
+  }
+
+  /** What `work` answers, asked once more if the node was replaced by the one that can write: reading may be done twice. */
+  async #read<T>(work: (core: Reader) => Promise<T>): Promise<T> {
+    for (;;) {
+      const core = await this.#core.running()
+      try {
+        return await work(core)
+      } catch (error) {
+        if ((error as OstrakonError).code !== 'stopped' || core === (await this.#core.running())) throw error
+      }
     }
   }
 }
@@ -208,18 +233,5 @@ async function read(file: Blob): Promise<ArrayBuffer> {
     return await file.arrayBuffer()
   } catch (cause) {
     throw new OstrakonError('invalid-argument', `the file could not be read: ${(cause as Error).message}`)
-  }
-}
-
-async function loadWasm(url: string): Promise<void> {
-  let response: Response
-  try {
-    response = await fetch(url)
-    if (!response.ok) throw new Error(`the server answered ${response.status}`)
-    await init({ module_or_path: response })
-  } catch (cause) {
-    throw new OstrakonError('wasm-unavailable', `${url} could not be loaded: ${(cause as Error).message}`, {
-      hint: 'Serve ostrakon_bg.wasm of this package and pass its address as wasmUrl; a content security policy must allow wasm-unsafe-eval.',
-    })
   }
 }

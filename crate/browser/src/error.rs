@@ -3,12 +3,16 @@
 use js_sys::{Error, Reflect};
 use ostrakon_node::NodeError;
 use ostrakon_node::store::StoreError;
+#[cfg(feature = "pen")]
 use ostrakon_node::writing::ThreeIdError;
+#[cfg(feature = "pen")]
 use ostrakon_protocol::author::AuthorError;
+#[cfg(feature = "pen")]
 use ostrakon_protocol::jose::jwe::JweError;
 use ostrakon_protocol::refusal::Refusal;
 use wasm_bindgen::JsValue;
 
+#[cfg(feature = "pen")]
 use crate::session::SessionError;
 
 /// A failure on its way to JavaScript.
@@ -133,24 +137,28 @@ impl From<Refusal> for Failure {
     }
 }
 
+#[cfg(feature = "pen")]
 impl From<SessionError> for Failure {
     fn from(error: SessionError) -> Failure {
         Failure::new(error.code(), error.to_string())
     }
 }
 
+#[cfg(feature = "pen")]
 impl From<AuthorError> for Failure {
     fn from(error: AuthorError) -> Failure {
         Failure::new(error.code(), error.to_string())
     }
 }
 
+#[cfg(feature = "pen")]
 impl From<ThreeIdError> for Failure {
     fn from(error: ThreeIdError) -> Failure {
         Failure::new(error.code(), error.to_string())
     }
 }
 
+#[cfg(feature = "pen")]
 impl From<JweError> for Failure {
     fn from(error: JweError) -> Failure {
         Failure::new(error.code(), error.to_string())

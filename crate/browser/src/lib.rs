@@ -3,6 +3,9 @@
 //! This crate touches the page, the worker and IndexedDB; it never decides what is true. It runs in a dedicated worker
 //! and in a page alike. The façade in `js/` is its only intended caller.
 //!
+//! There are two modules: without the feature `pen` it has no sessions, writes nothing and encrypts nothing. Most visitors
+//! need no more, and it is an eighth smaller; `js/worker-core.ts` decides which one runs.
+//!
 //! # What JavaScript sees
 //!
 //! ```ts
@@ -26,6 +29,9 @@
 //!   status(): Promise<Status>
 //!   /** On which chains there are wallets now, by CAIP-2 name. */
 //!   setWallets(chains: string[]): void
+//!
+//!   // What follows, only the whole module has.
+//!
 //!   /** For which DIDs pages hold providers now, all of them each time. */
 //!   setSigners(dids: string[]): void
 //!   /** Sessions: what goes in and comes out is in `js/wire.ts`. A key never comes out. */
@@ -59,7 +65,7 @@
 //!   decrypt(session: string, jwe: string): Promise<{ bytes: Uint8Array } | { json: any }>
 //!   decryptJwe(session: string, jwe: string): Promise<Uint8Array>
 //!   /** Calls still under way reject with code `stopped`; afterwards every call does. May be called twice. */
-//!   stop(): Promise<void>
+//!   stop(): Promise<void>                       // the smaller one as well
 //! }
 //! export class Following { stop(): void }        // may be called twice
 //!
@@ -89,7 +95,7 @@
 pub mod bench;
 #[cfg(target_arch = "wasm32")]
 pub mod chains;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "pen"))]
 mod encryption;
 #[cfg(target_arch = "wasm32")]
 mod error;
@@ -99,7 +105,7 @@ mod identity;
 pub mod node;
 #[cfg(target_arch = "wasm32")]
 mod panic;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "pen"))]
 pub mod session;
 #[cfg(target_arch = "wasm32")]
 mod shapes;
@@ -108,5 +114,5 @@ pub mod store;
 mod transport;
 #[cfg(target_arch = "wasm32")]
 pub mod websocket;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "pen"))]
 mod writing;

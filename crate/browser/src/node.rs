@@ -25,8 +25,8 @@ use crate::chains::wallet::Wallets;
 use crate::chains::{self, ChainOptions, Policy};
 use crate::error::Failure;
 use crate::identity::identity;
-use crate::session::Sessions;
-use crate::session::vault::Vault;
+#[cfg(feature = "pen")]
+use crate::session::{Sessions, vault::Vault};
 use crate::shapes;
 use crate::store::IndexedDb;
 use crate::{panic, transport};
@@ -62,6 +62,7 @@ impl Default for StartOptions {
 #[wasm_bindgen]
 pub struct OstrakonNode {
     pub(crate) node: Node,
+    #[cfg(feature = "pen")]
     pub(crate) sessions: Sessions,
     peer_id: String,
     wallets: Wallets,
@@ -202,6 +203,7 @@ impl OstrakonNode {
 
     /// Ends the node; calls under way fail.
     pub fn stop(&self) -> Promise {
+        #[cfg(feature = "pen")]
         self.sessions.close();
         let node = self.stop.take().map(|stop| {
             let _ = stop.send(());
@@ -261,6 +263,7 @@ impl Following {
     }
 }
 
+#[cfg_attr(not(feature = "pen"), expect(unused_variables))]
 async fn start(
     options: JsValue,
     on_event: Function,
@@ -301,7 +304,9 @@ async fn start(
         agent: options.agent,
         types: Arc::default(),
     };
+    #[cfg(feature = "pen")]
     let vault = Vault::new(store.clone());
+    #[cfg(feature = "pen")]
     let sessions = Sessions::open(vault, on_event.clone(), ask_signer).await?;
     let wallets = Wallets::new(ask_wallet);
     let around = Surroundings {
@@ -330,6 +335,7 @@ async fn start(
     let _online = EventListener::new(&js_sys::global().unchecked_into(), "online", wake);
     Ok(OstrakonNode {
         node,
+        #[cfg(feature = "pen")]
         sessions,
         peer_id,
         wallets,

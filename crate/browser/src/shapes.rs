@@ -52,6 +52,7 @@ struct Published {
     peers: Option<u32>,
 }
 
+#[cfg(feature = "pen")]
 #[derive(Serialize)]
 struct OutboxEntry {
     id: String,
@@ -225,6 +226,7 @@ fn published(publication: Publication) -> Published {
 }
 
 /// What waits to be published, the oldest first.
+#[cfg(feature = "pen")]
 pub fn outbox(waiting: &[Waiting]) -> Result<JsValue, Failure> {
     let waiting = sorted_by_key(waiting.iter().map(|one| (one.since, one)));
     let entry = |one: &Waiting| OutboxEntry {
