@@ -1,7 +1,7 @@
 // Two wasm modules: whoever only reads downloads the smaller one, and the whole one takes its place when it is wanted.
 
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, before, beforeEach, test } from 'node:test'
 import { ready, setUp, short } from '../support/page.mjs'
 import { giveWallets, startChain } from '../support/wallet.mjs'
 
@@ -9,13 +9,15 @@ const here = setUp({ short })
 const { withPage, withTabs } = here
 const READER = '/dist/ostrakon_reader_bg.wasm'
 const WHOLE = '/dist/ostrakon_bg.wasm'
-/** Modules that pages fetched, in order; what `refuse` holds is answered with 404. */
-let fetched = []
+/** Modules that pages fetched since the test began, in order; what `refuse` holds is answered with 404. */
+const fetched = []
 const refuse = new Set()
 const stranger = 'did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK'
 let chain
-before(async () => {
-  chain = await startChain()
+before(async () => (chain = await startChain()))
+after(() => chain?.stop())
+beforeEach(() => {
+  fetched.length = 0
   for (const path of [READER, WHOLE]) {
     here.server.page(path, (request, response) => {
       fetched.push(path)
@@ -26,11 +28,9 @@ before(async () => {
     })
   }
 })
-after(() => chain?.stop())
 
 test('whoever only reads downloads the smaller module, and signing in loads the other, which is the only one after a reload', () =>
   withPage(async (page) => {
-    fetched = []
     await giveWallets(page, chain)
     const read = () =>
       page.evaluate(async (id) => {
@@ -74,7 +74,7 @@ test('while the module is replaced, calls are answered and what was followed is 
       },
       [short.id, stranger],
     )
-    assert.deepEqual(seen, { recipients: 1, read: Array(20).fill(3), last: 9 })
+    assert.deepEqual(seen, { recipients: 1, read: Array(20).fill(3), last: 10 })
   }))
 
 test('if the whole module cannot be loaded, the call says so, reading goes on, and the next call tries again', () =>
@@ -93,7 +93,7 @@ test('if the whole module cannot be loaded, the call says so, reading goes on, a
       refuse.delete(WHOLE)
       assert.equal(error.code, 'wasm-unavailable')
       assert.match(error.hint, /wasmUrl/)
-      assert.equal(length, 9)
+      assert.equal(length, 10)
       assert.equal(await page.evaluate(async (to) => (await node.encrypt({ n: 1 }, { to: [to] })).recipients.length, stranger), 1)
     },
     { problems: true },
@@ -101,7 +101,7 @@ test('if the whole module cannot be loaded, the call says so, reading goes on, a
 
 test('a tab that writes makes the tab that owns the node load the whole module', () =>
   withTabs(2, async ([owner, other]) => {
-    fetched = []
+    fetched.length = 0
     assert.equal(await other.evaluate(async (to) => (await node.encrypt({ n: 1 }, { to: [to] })).recipients.length, stranger), 1)
     assert.deepEqual(fetched, [WHOLE])
     assert.equal(await owner.evaluate(async (to) => (await node.encrypt({ n: 1 }, { to: [to] })).recipients.length, stranger), 1)
