@@ -7,14 +7,13 @@ use data_encoding::HEXLOWER;
 use js_sys::JSON;
 use ostrakon_node::chains::Key;
 use ostrakon_node::store::Record;
-use ostrakon_node::{NodeEvent, Publication, Source, Status, View, Waiting};
+use ostrakon_node::{NodeEvent, Publication, Source, Status, View};
 use ostrakon_protocol::anchor::Proof;
 use ostrakon_protocol::anchor::transaction::transaction_hash;
 use ostrakon_protocol::cacao;
 use ostrakon_protocol::id::{CommitId, DocumentRef};
 use ostrakon_protocol::json::to_json;
 use ostrakon_protocol::refusal::Refusal;
-use ostrakon_protocol::sorted::sorted_by_key;
 use ostrakon_protocol::state::{Kind, LogEntry, TimeStatus};
 use serde::Serialize;
 use serde_wasm_bindgen::{Serializer, preserve};
@@ -50,15 +49,6 @@ struct Published {
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     peers: Option<u32>,
-}
-
-#[cfg(feature = "pen")]
-#[derive(Serialize)]
-struct OutboxEntry {
-    id: String,
-    event: String,
-    reason: &'static str,
-    since: u64,
 }
 
 #[derive(Serialize)]
@@ -223,19 +213,6 @@ fn published(publication: Publication) -> Published {
         Publication::Anchored => ("anchored", None),
     };
     Published { state, peers }
-}
-
-/// What waits to be published, the oldest first.
-#[cfg(feature = "pen")]
-pub fn outbox(waiting: &[Waiting]) -> Result<JsValue, Failure> {
-    let waiting = sorted_by_key(waiting.iter().map(|one| (one.since, one)));
-    let entry = |one: &Waiting| OutboxEntry {
-        id: one.stream.to_string(),
-        event: one.tip.to_string(),
-        reason: one.why.code(),
-        since: one.since,
-    };
-    plain(&waiting.map(entry).collect::<Vec<_>>())
 }
 
 /// The newest there is in a state, in js-ceramic's form: there ids and bytes are texts.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use data_encoding::BASE64_NOPAD;
 use js_sys::{Array, Promise};
 use ostrakon_node::writing::{MAX_MANY, Signer};
-use ostrakon_node::{Node, View};
+use ostrakon_node::{Node, View, Waiting};
 use ostrakon_protocol::account::Proof;
 use ostrakon_protocol::author::{
     Change, Edit, New, NewContent, NewInstance, NewLink, NewModel, NewTile, Relation, TileMetadata,
@@ -16,6 +16,7 @@ use ostrakon_protocol::cacao::base58;
 use ostrakon_protocol::event::Map;
 use ostrakon_protocol::id::{DocumentRef, StreamId};
 use ostrakon_protocol::json::from_json;
+use ostrakon_protocol::sorted::sorted_by_key;
 use ostrakon_protocol::{Cid, Document, Ipld};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -200,7 +201,7 @@ impl OstrakonNode {
     /// What was written here and nobody else is known to have.
     pub fn outbox(&self) -> Promise {
         let node = self.node.clone();
-        self.call(None, async move { shapes::outbox(&node.outbox().await?) })
+        self.call(None, async move { waiting(&node.outbox().await?) })
     }
 }
 
@@ -337,4 +338,24 @@ fn new_content(text: &str) -> Result<NewContent, Failure> {
 fn shown(view: &View) -> Result<JsValue, Failure> {
     let reference = DocumentRef::Stream(*view.document.stream());
     shapes::document(view, &reference, None)
+}
+
+#[derive(Serialize)]
+struct OutboxEntry {
+    id: String,
+    event: String,
+    reason: &'static str,
+    since: u64,
+}
+
+/// What waits to be published, the oldest first.
+fn waiting(waiting: &[Waiting]) -> Result<JsValue, Failure> {
+    let waiting = sorted_by_key(waiting.iter().map(|one| (one.since, one)));
+    let entry = |one: &Waiting| OutboxEntry {
+        id: one.stream.to_string(),
+        event: one.tip.to_string(),
+        reason: one.why.code(),
+        since: one.since,
+    };
+    shapes::plain(&waiting.map(entry).collect::<Vec<_>>())
 }
