@@ -6,7 +6,8 @@ import { brotliCompressSync, constants } from 'node:zlib'
 import { buildJs } from './build-js.mjs'
 import { buildPeer } from './build-peer.mjs'
 import { buildBenchWasm, buildWasm } from './build-wasm.mjs'
-import { buildJsCeramic } from './lib/js-ceramic.mjs'
+import { peers } from './lib/bench-peers.mjs'
+import { buildJsCeramic, installPeers } from './lib/js-ceramic.mjs'
 import { main, output, root, step, Stop } from './lib/run.mjs'
 import { setup } from './setup.mjs'
 
@@ -156,7 +157,7 @@ async function sideBySide(browser, page) {
   return measured
 }
 
-const PARTS = { size, 'start-up': startUp, store, writing, verification }
+const PARTS = { size, 'start-up': startUp, store, writing, verification, peers }
 
 await main(async () => {
   const wanted = process.argv.slice(2)
@@ -165,6 +166,7 @@ await main(async () => {
   await buildWasm()
   await buildBenchWasm()
   if (parts.some(([name]) => name === 'verification')) await buildJsCeramic()
+  if (parts.some(([name]) => name === 'peers')) await installPeers()
   await buildJs()
   process.env.OSTRAKON_BIN = await buildPeer({ release: true })
   // These come with the npm packages, which the set-up may just have installed.

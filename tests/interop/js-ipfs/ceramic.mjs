@@ -75,13 +75,13 @@ const follow = (stream) => {
 
 const calls = {
   createTile: async ({ content }) => follow(await TileDocument.create(ceramic, content, undefined, WRITE)),
-  /** Many tiles of so many events each; their ids and tips. */
+  /** Many tiles of so many events each; the CommitIDs of their tips, and their ids. */
   async createTiles({ count, events }) {
     const made = []
     for (let n = 0; n < count; n++) {
       const tile = await TileDocument.create(ceramic, { n, event: 0 }, undefined, WRITE)
       for (let event = 1; event < events; event++) await tile.update({ n, event }, undefined, WRITE)
-      made.push({ id: tile.id.toString(), tip: tile.tip.toString() })
+      made.push({ id: tile.id.toString(), commit: tile.commitId.toString() })
     }
     return made
   },
