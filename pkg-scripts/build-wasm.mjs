@@ -68,9 +68,9 @@ async function bindgen(file, to, name) {
 
 // -Oz makes the module 6 % smaller on disk and 8 % larger on the wire: what it shares and reorders, brotli finds no more.
 // Sorted by name, one generic function's copies for many types lie side by side, of which brotli makes 2 % less.
-// Functions that become the same once those they call are one: each round finds some more.
-const merge = Array(5).fill('--duplicate-function-elimination')
-const passes = ['--duplicate-function-elimination', '-O1', ...merge, '--memory-packing', '--reorder-functions-by-name', '--strip-debug', '--strip-producers']
+// Functions that become the same once those they call are one, or once what nobody reads is not passed, are merged again.
+const merge = '--duplicate-function-elimination'
+const passes = [merge, '-O1', '--dae-optimizing', merge, '--rse', '--coalesce-locals', '--reorder-locals', merge, '--memory-packing', '--reorder-functions-by-name', '--strip-debug', '--strip-producers']
 
 async function optimise(from, to) {
   note('optimising (a quarter of a minute)')
