@@ -19,11 +19,13 @@ use ostrakon_protocol::id::StreamId;
 use ostrakon_protocol::sorted::SortedMap;
 use web_time::{Instant, SystemTime};
 
+use crate::answering::{Answered, Answering};
 use crate::chains::{Answers, Asker, ChainsConfig, News};
 use crate::documents::{CallId, Documents, Now, Output, Reply, View, archive};
 use crate::error::NodeError;
 use crate::feed::Writer;
 use crate::network::gossip::{Message, query_id};
+use crate::network::chain_fetch::{self, AnswerId};
 use crate::network::{Network, NetworkEvent, WantKind, Wanted};
 use crate::node::{Call, Command};
 use crate::status::{NodeEvent, PeerInfo, Status};
@@ -31,6 +33,8 @@ use crate::store::{Outgoing, Record, Store, StoreError, Stored, Usage};
 
 /// Blocks being read for peers at once. The network has its own bound for each peer.
 pub const MAX_SERVING: usize = 256;
+/// Answers with whole chains under way.
+pub const MAX_ANSWERING: usize = 64;
 /// Reads and writes of the store under way before the user's next list of documents is refused.
 pub const MAX_READS: usize = 1024;
 /// Longest sleep: a browser takes longer ones for none.
@@ -59,6 +63,7 @@ enum Read {
     CommittedMany(CallId, Result<(), StoreError>),
     Settled(Result<(), StoreError>),
     Served(Wanted, Result<Option<Block>, StoreError>),
+    Answered(AnswerId, Answered),
     Usage(Result<Usage, StoreError>),
     /// Someone else was answered already.
     Nothing,
@@ -87,6 +92,8 @@ pub(crate) struct Driver<S> {
     listeners: Vec<Writer<NodeEvent>>,
     reads: FuturesUnordered<Pin<Box<dyn Future<Output = Read>>>>,
     serving: usize,
+    /// Answers with whole chains; nothing while the next part is read.
+    answering: SortedMap<AnswerId, Option<Answering>>,
     /// Whether the usage is being counted, and whether it changed since.
     counting: (bool, bool),
     status: Arc<Mutex<Status>>,
@@ -140,6 +147,7 @@ impl<S: Store> Driver<S> {
             listeners: Vec::new(),
             reads: FuturesUnordered::new(),
             serving: 0,
+            answering: SortedMap::new(),
             counting: (false, false),
             status,
             usage,
@@ -361,6 +369,7 @@ impl<S: Store> Driver<S> {
                 }
                 self.network.answer(wanted, block);
             }
+            Read::Answered(id, answered) => self.answered(id, answered),
             Read::Usage(read) => {
                 let (_, again) = std::mem::take(&mut self.counting);
                 match read {
@@ -399,7 +408,57 @@ impl<S: Store> Driver<S> {
             NetworkEvent::Block { block, from } => self.documents.block(&block, from, now),
             NetworkEvent::Missing { cid } => self.documents.missing(&cid, now),
             NetworkEvent::Wanted(wanted) => self.serve(wanted),
+            NetworkEvent::PeerAnswersChains { peer } => self.documents.answers_chains(peer, now),
+            NetworkEvent::Chains(event) => self.digest_chains(event, now),
         }
+    }
+
+    fn digest_chains(&mut self, event: chain_fetch::Event, now: Now) {
+        match event {
+            chain_fetch::Event::Part { ask, items } => {
+                self.documents.chain_part(ask, items, now);
+            }
+            chain_fetch::Event::Ended { ask, refusal } => {
+                self.documents.chain_ended(ask, refusal, now);
+            }
+            chain_fetch::Event::Asked { id, .. } if self.answering.len() >= MAX_ANSWERING => {
+                self.network.chains().hang_up(id);
+            }
+            chain_fetch::Event::Asked { id, wants } => self.answer(id, Answering::new(wants)),
+            chain_fetch::Event::More { id } => {
+                if let Some(rest) = self.answering.get_mut(&id).and_then(Option::take) {
+                    self.answer(id, rest);
+                }
+            }
+            chain_fetch::Event::Gone { id } => {
+                self.answering.remove(&id);
+            }
+        }
+    }
+
+    /// Reads the next part of an answer.
+    fn answer(&mut self, id: AnswerId, answering: Answering) {
+        self.answering.insert(id, None);
+        let store = self.store.clone();
+        self.reads.push(Box::pin(async move {
+            Read::Answered(id, answering.read(store).await)
+        }));
+    }
+
+    fn answered(&mut self, id: AnswerId, answered: Answered) {
+        let Some(rest) = self.answering.get_mut(&id) else {
+            return;
+        };
+        match answered.last {
+            true => drop(self.answering.remove(&id)),
+            false => *rest = Some(answered.rest),
+        }
+        for tip in answered.tips {
+            self.documents.served(&tip, id.peer);
+        }
+        self.network
+            .chains()
+            .answer(id, answered.part, answered.last);
     }
 
     fn hear(&mut self, providers: &[libp2p::PeerId], message: Message, now: Now) {
@@ -554,6 +613,12 @@ impl<S: Store> Driver<S> {
             }
             Output::Get(cids, providers) => self.network.get(cids, &providers),
             Output::Cancel(cid) => self.network.cancel(&cid),
+            Output::Chain(ask, peer, wants) => self.network.ask_chains(ask, peer, &wants),
+            Output::GoOn(ask) => self.network.chains().go_on(ask),
+            Output::Hush(ask) => self.network.chains().cancel(ask),
+            Output::RefusedChain(peer, refusal) => {
+                tracing::debug!(%peer, %refusal, code = refusal.code(), "a peer is not asked for chains any more");
+            }
             Output::Offer(blocks) => blocks.iter().for_each(|block| self.network.offer(block)),
             Output::Unhear(stream, tip) => self.network.unhear(&stream, &tip),
             Output::Ask(key) => self.asker.want(key),

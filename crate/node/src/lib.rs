@@ -13,6 +13,7 @@
 
 pub mod chains;
 pub mod documents;
+mod answering;
 mod driver;
 mod error;
 mod feed;

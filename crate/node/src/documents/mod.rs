@@ -37,6 +37,7 @@ use ostrakon_protocol::sorted::SortedMap;
 
 use crate::chains::{Answers, Doubt, Key};
 use crate::error::NodeError;
+use crate::network::chain_fetch::{self, AskId, Refusal};
 use crate::store::{Change, Record, StoreError, Stored};
 use crate::sync::Sync;
 use anchors::Asked;
@@ -193,6 +194,14 @@ pub enum Output {
     Get(Vec<Cid>, Vec<PeerId>),
     /// Stop fetching a block.
     Cancel(Cid),
+    /// Ask a peer for whole chains; answer with [`Documents::chain_part`] and [`Documents::chain_ended`].
+    Chain(AskId, PeerId, Vec<chain_fetch::Want>),
+    /// Read on what answers a question.
+    GoOn(AskId),
+    /// Do not listen to an answer any more.
+    Hush(AskId),
+    /// A peer is not asked for chains any more.
+    RefusedChain(PeerId, Refusal),
     /// Somebody announced a document that is not kept.
     Unknown(StreamId),
     /// These blocks are kept now.

@@ -7,6 +7,7 @@ use ostrakon_protocol::id::StreamId;
 
 use super::open::{Doing, Job};
 use super::{Documents, MAX_HINTS, MAX_JOBS, Now, Output};
+use crate::network::chain_fetch::{AskId, Item, Refusal};
 use crate::sync;
 
 /// What happens on the network.
@@ -81,6 +82,24 @@ impl Documents {
         self.pump(now);
     }
 
+    /// A peer answers questions for whole chains.
+    pub fn answers_chains(&mut self, peer: PeerId, now: Now) {
+        self.sync.speaks(peer);
+        self.pump(now);
+    }
+
+    /// A part of what answers an [`Output::Chain`].
+    pub fn chain_part(&mut self, ask: AskId, items: Vec<Item>, now: Now) {
+        self.sync.chain_part(ask, items, now.ticks);
+        self.pump(now);
+    }
+
+    /// What answers an [`Output::Chain`] is over.
+    pub fn chain_ended(&mut self, ask: AskId, refusal: Option<Refusal>, now: Now) {
+        self.sync.chain_ended(ask, refusal, now.ticks);
+        self.pump(now);
+    }
+
     pub(super) fn pass_on(&mut self, output: sync::Output, now: Now) {
         match output {
             sync::Output::Query(stream) => self.outputs.push_back(Output::Query(stream)),
@@ -88,6 +107,14 @@ impl Documents {
                 self.outputs.push_back(Output::Get(cids, providers))
             }
             sync::Output::Cancel(cid) => self.outputs.push_back(Output::Cancel(cid)),
+            sync::Output::Chain { ask, peer, wants } => {
+                self.outputs.push_back(Output::Chain(ask, peer, wants));
+            }
+            sync::Output::GoOn(ask) => self.outputs.push_back(Output::GoOn(ask)),
+            sync::Output::Hush(ask) => self.outputs.push_back(Output::Hush(ask)),
+            sync::Output::Refused { peer, refusal } => {
+                self.outputs.push_back(Output::RefusedChain(peer, refusal));
+            }
             sync::Output::Arrived(arrived) => {
                 let stream = arrived.stream;
                 match self.open.get_mut(&stream) {

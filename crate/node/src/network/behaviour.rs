@@ -6,7 +6,7 @@ use libp2p::{connection_limits, gossipsub, identify, ping};
 
 use super::{
     MAX_CONNECTIONS_PER_PEER, MAX_INCOMING, MAX_OUTGOING, MAX_PENDING, NetworkError, PING_INTERVAL,
-    PING_TIMEOUT, bitswap, gossip,
+    PING_TIMEOUT, bitswap, chain_fetch, gossip,
 };
 
 /// The same for tab and peer.
@@ -16,6 +16,7 @@ pub(super) struct Behaviour {
     // First, so that a refused connection never reaches the others.
     limits: connection_limits::Behaviour,
     pub(super) bitswap: bitswap::Behaviour,
+    pub(super) chains: chain_fetch::Behaviour,
     pub(super) gossip: gossip::Gossipsub,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
@@ -25,6 +26,7 @@ pub(super) struct Behaviour {
 #[derive(Debug)]
 pub(super) enum BehaviourEvent {
     Bitswap(bitswap::Event),
+    Chains(chain_fetch::Event),
     Gossip(gossipsub::Event),
     Identify(Box<identify::Event>),
     Ping(ping::Event),
@@ -52,6 +54,7 @@ impl Behaviour {
         Ok(Behaviour {
             limits: connection_limits::Behaviour::new(limits),
             bitswap: bitswap::Behaviour::default(),
+            chains: chain_fetch::Behaviour::default(),
             gossip: gossip::behaviour(keypair, topic)?,
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping),
@@ -62,6 +65,12 @@ impl Behaviour {
 impl From<bitswap::Event> for BehaviourEvent {
     fn from(event: bitswap::Event) -> Self {
         BehaviourEvent::Bitswap(event)
+    }
+}
+
+impl From<chain_fetch::Event> for BehaviourEvent {
+    fn from(event: chain_fetch::Event) -> Self {
+        BehaviourEvent::Chains(event)
     }
 }
 

@@ -8,7 +8,7 @@ use web_time::Instant;
 
 use super::behaviour::BehaviourEvent;
 use super::gossip::Message;
-use super::{MAX_AGENT_BYTES, Network, NetworkEvent, PeerInfo, bitswap};
+use super::{MAX_AGENT_BYTES, Network, NetworkEvent, PeerInfo, bitswap, chain_fetch};
 
 impl Network {
     pub(super) fn digest(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -86,10 +86,16 @@ impl Network {
             BehaviourEvent::Bitswap(bitswap::Event::Wanted(wanted)) => {
                 self.events.push_back(NetworkEvent::Wanted(wanted));
             }
+            BehaviourEvent::Chains(event) => self.events.push_back(NetworkEvent::Chains(event)),
             BehaviourEvent::Gossip(event) => self.digest_gossip(event, now),
             BehaviourEvent::Identify(event) => {
                 if let identify::Event::Received { peer_id, info, .. } = *event {
                     let agent = shorten(info.agent_version);
+                    if info.protocols.contains(&chain_fetch::PROTOCOL) {
+                        self.swarm.behaviour_mut().chains.prepare(&peer_id);
+                        self.events
+                            .push_back(NetworkEvent::PeerAnswersChains { peer: peer_id });
+                    }
                     self.change(peer_id, |known| known.agent = Some(agent));
                 }
             }

@@ -7,6 +7,7 @@ use libp2p::{Multiaddr, PeerId};
 use ostrakon_protocol::block::Block;
 
 use super::bitswap::Wanted;
+use super::chain_fetch;
 use super::gossip::Message;
 
 /// What is known about a connected peer.
@@ -84,6 +85,13 @@ pub enum NetworkEvent {
         /// Which block.
         cid: Cid,
     },
+    /// A peer answers questions for whole chains.
+    PeerAnswersChains {
+        /// Who.
+        peer: PeerId,
+    },
+    /// A question for whole chains, or an answer to one.
+    Chains(chain_fetch::Event),
     /// A peer wants a block. Each one must be given to [`Network::answer`](super::Network::answer), else the peer's next wants wait.
     Wanted(Wanted),
 }

@@ -7,6 +7,7 @@
 //! after [`PING_TIMEOUT`]). Every queue in here has a named bound.
 
 pub mod bitswap;
+pub mod chain_fetch;
 pub mod gossip;
 pub mod mplex;
 
@@ -214,6 +215,21 @@ impl Network {
     /// A block is kept from now on: peers who asked for it earlier and are still waiting get it.
     pub fn offer(&mut self, block: &Block) {
         self.swarm.behaviour_mut().bitswap.offer(block);
+    }
+
+    /// Asks a peer for whole chains. Ends in exactly one [`chain_fetch::Event::Ended`], unless it is cancelled.
+    pub fn ask_chains(
+        &mut self,
+        ask: chain_fetch::AskId,
+        peer: PeerId,
+        wants: &[chain_fetch::Want],
+    ) {
+        self.swarm.behaviour_mut().chains.ask(ask, peer, wants);
+    }
+
+    /// What answers the questions of peers for whole chains, and reads on or cancels what answers ours.
+    pub fn chains(&mut self) -> &mut chain_fetch::Behaviour {
+        &mut self.swarm.behaviour_mut().chains
     }
 
     /// Forgets that a tip was announced, so that the next announcement is heard again: its blocks could not be had.

@@ -48,6 +48,12 @@ pub(super) struct Fetch {
     waiting: SortedSet<Cid>,
     providers: Vec<PeerId>,
     incomplete: bool,
+    /// Who is asked for the whole of it; until then nothing is fetched block by block.
+    pub(super) by: Option<PeerId>,
+    /// Whom that was asked of in vain.
+    pub(super) tried: Vec<PeerId>,
+    /// Bytes that wait to be judged.
+    arrived: usize,
 }
 
 /// Adds peers to those likely to have the blocks.
@@ -70,6 +76,9 @@ impl Fetch {
             waiting: SortedSet::new(),
             providers,
             incomplete: false,
+            by: None,
+            tried: Vec::new(),
+            arrived: 0,
         }
     }
 
@@ -87,6 +96,26 @@ impl Fetch {
 
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes that wait to be judged.
+    pub(super) fn arrived(&self) -> usize {
+        self.arrived
+    }
+
+    /// Whether it waits for this block.
+    pub(super) fn awaits(&self, cid: &Cid) -> bool {
+        self.waiting.contains(cid)
+    }
+
+    /// The blocks it waits for.
+    pub(super) fn waiting(&self) -> Vec<Cid> {
+        self.waiting.iter().copied().collect()
+    }
+
+    /// The event that it is at; nothing once the chain arrived.
+    pub(super) fn cursor(&self) -> Option<Cid> {
+        self.walk.as_ref().map(|walk| *walk.cursor())
     }
 
     /// Returns how many bytes were gathered.
@@ -128,6 +157,7 @@ impl Fetch {
             Ok(Step::Done(chain)) => {
                 self.walk = None;
                 let bytes = std::mem::take(&mut self.bytes);
+                self.arrived = bytes;
                 Progress::Done(Box::new(Arrived {
                     stream: self.stream,
                     tip: self.tip,

@@ -9,8 +9,11 @@
 //!   [`REFUSED_FOR`]) and not fetched again for that time;
 //! - announce many: [`MAX_TIPS`], [`MAX_TIPS_PER_PEER`], [`MAX_FETCHES`], [`MAX_FETCHES_PER_DOCUMENT`];
 //! - announce endless chains: the walk's own bound on events, and [`MAX_GATHERED_BYTES`];
-//! - answer what was not asked: [`Sync::was_asked`] for [`ASKED_FOR`], [`MAX_ASKED`].
+//! - answer what was not asked: [`Sync::was_asked`] for [`ASKED_FOR`], [`MAX_ASKED`];
+//! - send whole chains of what nobody asked for: [`MAX_WASTE`], [`MAX_LEFTOVER`]; or faster than they are judged: an answer is
+//!   not read on while [`MAX_ARRIVED_BYTES`] wait.
 
+mod asks;
 mod fetch;
 mod remembered;
 mod want;
@@ -32,6 +35,10 @@ pub(crate) use fetch::provide;
 use fetch::{Fetch, Progress};
 pub(crate) use remembered::Remembered;
 use want::{Hint, Want};
+
+use crate::network::chain_fetch::{self, AskId, Refusal};
+use asks::Asks;
+pub use asks::{MAX_ARRIVED_BYTES, MAX_ASKS_PER_PEER, MAX_LEFTOVER, MAX_WASTE};
 
 /// Tips walked at once.
 pub const MAX_FETCHES: usize = 32;
@@ -75,6 +82,26 @@ pub enum Output {
     },
     /// Nobody needs this block any more.
     Cancel(Cid),
+    /// Ask a peer for whole chains; what it answers comes by [`Sync::chain_part`] and [`Sync::chain_ended`].
+    Chain {
+        /// The question's name.
+        ask: AskId,
+        /// Whom.
+        peer: PeerId,
+        /// What.
+        wants: Vec<chain_fetch::Want>,
+    },
+    /// Read on what answers a question.
+    GoOn(AskId),
+    /// Do not listen to an answer any more.
+    Hush(AskId),
+    /// A peer is not asked for chains any more.
+    Refused {
+        /// Who.
+        peer: PeerId,
+        /// Why.
+        refusal: Refusal,
+    },
     /// A whole chain is here and wants to be judged; the answer is [`Sync::judged`].
     Arrived(Box<Arrived>),
     /// A tip led nowhere.
@@ -115,11 +142,20 @@ pub enum Verdict {
 /// One fetch: of this document, this tip.
 type Key = (StreamId, Cid);
 
+/// Who waits for a block.
+#[derive(Default)]
+struct Needed {
+    keys: SortedSet<Key>,
+    /// Whether it is being fetched by itself.
+    fetched: bool,
+}
+
 /// See the module.
 pub struct Sync {
     wants: SortedMap<StreamId, Want>,
     fetches: SortedMap<Key, Fetch>,
-    needs: SortedMap<Cid, SortedSet<Key>>,
+    needs: SortedMap<Cid, Needed>,
+    asks: Asks,
     gathered: usize,
     refused: Remembered<Key, bool>,
     asked: Remembered<StreamId, ()>,
@@ -133,6 +169,7 @@ impl Default for Sync {
             wants: SortedMap::new(),
             fetches: SortedMap::new(),
             needs: SortedMap::new(),
+            asks: Asks::default(),
             gathered: 0,
             refused: Remembered::new(MAX_REFUSED),
             asked: Remembered::new(MAX_ASKED),
@@ -294,13 +331,23 @@ impl Sync {
 
     /// A block arrived that was asked for.
     pub fn block(&mut self, block: &Block, from: PeerId, now: Duration) {
-        for key in self.needs.remove(block.cid()).unwrap_or_default() {
+        let needed = self.needs.remove(block.cid()).unwrap_or_default();
+        self.give(block, from, needed.keys, now);
+        self.bound_gathered(now);
+        self.start(now);
+    }
+
+    fn give(&mut self, block: &Block, from: PeerId, keys: SortedSet<Key>, now: Duration) {
+        for key in keys {
             let Some(fetch) = self.fetches.get_mut(&key) else {
                 continue;
             };
             self.gathered = self.gathered.saturating_add(fetch.take(block, from));
             self.advance(key, now);
         }
+    }
+
+    fn bound_gathered(&mut self, now: Duration) {
         while self.gathered > MAX_GATHERED_BYTES {
             let largest = self
                 .fetches
@@ -310,15 +357,28 @@ impl Sync {
             let Some(key) = largest else { break };
             self.fail(key, Failure::TooLarge, now);
         }
-        self.start(now);
     }
 
     /// Nobody has this block.
     pub fn missing(&mut self, cid: &Cid, now: Duration) {
-        for key in self.needs.remove(cid).unwrap_or_default() {
+        let Some(needed) = self.needs.get_mut(cid) else {
+            return self.start(now);
+        };
+        // Who waits for a whole chain may still get it.
+        needed.fetched = false;
+        for key in needed.keys.clone() {
             let Some(fetch) = self.fetches.get_mut(&key) else {
                 continue;
             };
+            if fetch.by.is_some() {
+                continue;
+            }
+            if let Some(needed) = self.needs.get_mut(cid) {
+                needed.keys.remove(&key);
+                if needed.keys.is_empty() {
+                    self.needs.remove(cid);
+                }
+            }
             fetch.miss(cid);
             self.advance(key, now);
         }
@@ -359,11 +419,12 @@ impl Sync {
     /// A peer is gone.
     pub fn leaves(&mut self, peer: &PeerId) {
         self.listening.remove(peer);
+        self.stops_speaking(peer);
     }
 
     /// When [`Sync::tick`] has something to do.
     pub fn deadline(&self) -> Option<Duration> {
-        if self.listening.is_empty() {
+        if self.listening.is_empty() && !self.asks.can_ask() {
             return None;
         }
         self.wants.values().filter_map(|want| want.ask_at).min()
@@ -372,7 +433,7 @@ impl Sync {
     /// Asks what is due.
     pub fn tick(&mut self, now: Duration) {
         self.start(now);
-        if self.listening.is_empty() {
+        if self.listening.is_empty() && !self.asks.can_ask() {
             return;
         }
         let due = |want: &Want| want.ask_at.is_some_and(|at| at <= now);
@@ -383,14 +444,20 @@ impl Sync {
             .map(|(id, _)| *id)
             .collect();
         for stream in streams {
-            self.asks(stream, now);
+            self.ask_newest(&stream);
             self.ask_later(&stream, now);
-            self.outputs.push_back(Output::Query(stream));
+            if !self.listening.is_empty() {
+                self.asks(stream, now);
+                self.outputs.push_back(Output::Query(stream));
+            }
         }
     }
 
     /// The next thing to do.
     pub fn poll(&mut self) -> Option<Output> {
+        if self.outputs.is_empty() {
+            self.flush_asks();
+        }
         self.outputs.pop_front()
     }
 
@@ -416,17 +483,22 @@ impl Sync {
             while self.fetches.len() < MAX_FETCHES
                 && self.walking(&stream) < MAX_FETCHES_PER_DOCUMENT
             {
-                let Some(hint) = self
-                    .wants
-                    .get_mut(&stream)
-                    .and_then(|want| want.tips.pop_front())
-                else {
+                let Some(hint) = self.wants.get_mut(&stream).and_then(Want::next_hint) else {
                     break;
                 };
                 let key = (stream, hint.tip);
-                self.fetches
-                    .insert(key, Fetch::new(stream, hint.tip, hint.providers));
+                if let Some(fetch) = self.fetches.get_mut(&key) {
+                    fetch.provide(&hint.providers);
+                    continue;
+                }
+                let mut fetch = Fetch::new(stream, hint.tip, hint.providers);
+                fetch.by = self.asks.choose(fetch.providers(), &[]);
+                let by = fetch.by;
+                self.fetches.insert(key, fetch);
                 self.advance(key, now);
+                if let Some(peer) = by.filter(|_| self.fetches.contains_key(&key)) {
+                    self.asks.queue(peer, stream, Some(hint.tip));
+                }
             }
         }
     }
@@ -438,28 +510,37 @@ impl Sync {
         };
         match fetch.advance(held.as_deref()) {
             Progress::Need(cids) => {
-                let providers = fetch.providers().to_vec();
-                let mut new = Vec::new();
-                for cid in cids {
-                    let needed = self.needs.get_or_default(cid);
-                    if needed.is_empty() {
-                        new.push(cid);
-                    }
-                    needed.insert(key);
+                let one_by_one = fetch.by.is_none();
+                for cid in &cids {
+                    self.needs.get_or_default(*cid).keys.insert(key);
                 }
-                if !new.is_empty() {
-                    self.outputs.push_back(Output::Get {
-                        cids: new,
-                        providers,
-                    });
+                if one_by_one {
+                    self.get(&key, cids);
                 }
             }
             Progress::Done(arrived) => {
                 self.release(&key);
                 self.gathered = self.gathered.saturating_sub(arrived.bytes);
+                self.asks.arrived = self.asks.arrived.saturating_add(arrived.bytes);
                 self.outputs.push_back(Output::Arrived(arrived));
             }
             Progress::Failed(failure) => self.fail(key, failure, now),
+        }
+    }
+
+    /// Fetches blocks one by one that a walk waits for.
+    fn get(&mut self, key: &Key, mut cids: Vec<Cid>) {
+        let Some(fetch) = self.fetches.get(key) else {
+            return;
+        };
+        let needs = &mut self.needs;
+        cids.retain(|cid| {
+            let needed = needs.get_mut(cid);
+            needed.is_some_and(|needed| !std::mem::replace(&mut needed.fetched, true))
+        });
+        if !cids.is_empty() {
+            let providers = fetch.providers().to_vec();
+            self.outputs.push_back(Output::Get { cids, providers });
         }
     }
 
@@ -491,6 +572,9 @@ impl Sync {
         self.release(key);
         if let Some(fetch) = self.fetches.remove(key) {
             self.gathered = self.gathered.saturating_sub(fetch.bytes());
+            self.asks.arrived = self.asks.arrived.saturating_sub(fetch.arrived());
+            self.outputs
+                .extend(self.asks.stalled().map(Output::GoOn));
         }
     }
 
@@ -505,9 +589,11 @@ impl Sync {
             let Some(needed) = self.needs.get_mut(&cid) else {
                 continue;
             };
-            needed.remove(key);
-            if needed.is_empty() {
-                self.needs.remove(&cid);
+            needed.keys.remove(key);
+            if needed.keys.is_empty()
+                && let Some(needed) = self.needs.remove(&cid)
+                && needed.fetched
+            {
                 self.outputs.push_back(Output::Cancel(cid));
             }
         }

@@ -25,6 +25,10 @@ pub(super) struct Want {
     pub(super) missed: bool,
     /// Whether only certain versions matter: nobody is asked for tips, and none is heard.
     pub(super) quiet: bool,
+    /// Who is asked for the newest events.
+    pub(super) asking: Option<PeerId>,
+    /// Who was asked and does not keep the document.
+    pub(super) strangers: Vec<PeerId>,
 }
 
 pub(super) struct Hint {
@@ -35,6 +39,13 @@ pub(super) struct Hint {
 impl Want {
     pub(super) fn ask(&mut self, at: Duration) {
         self.ask_at = (!self.quiet).then_some(at);
+    }
+
+    /// The next tip to walk from. Who is asked for its newest events is about to send what it announced.
+    pub(super) fn next_hint(&mut self) -> Option<Hint> {
+        let sent = |hint: &Hint| self.asking.is_some() && hint.providers.first().copied() == self.asking;
+        let place = self.tips.iter().position(|hint| !sent(hint))?;
+        self.tips.remove(place)
     }
 
     pub(super) fn queue(&mut self, tip: Cid, peers: &[PeerId]) {

@@ -75,6 +75,11 @@ impl Walk {
         self.links.len()
     }
 
+    /// The event it is at: everything after it was passed.
+    pub fn cursor(&self) -> &Cid {
+        &self.cursor
+    }
+
     /// Nobody has this block. The walk does without it if it is only part of a witness path or a capability, which makes
     /// that event invalid; otherwise it fails when it gets there.
     pub fn absent(&mut self, cid: &Cid) {

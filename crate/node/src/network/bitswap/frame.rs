@@ -7,7 +7,6 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use futures::{AsyncRead, AsyncWrite};
 
-use super::MAX_FRAME_BYTES;
 
 /// A length that needs more bytes than this is too large already.
 const MAX_LENGTH_BYTES: usize = 4;
@@ -16,11 +15,11 @@ const READ_BYTES: usize = 8 * 1024;
 
 /// Why a substream is of no use any more.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FrameError {
+pub(in crate::network) enum FrameError {
     /// The transport failed or the peer reset the stream.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// A frame of more than [`MAX_FRAME_BYTES`].
+    /// A frame longer than the reader takes.
     #[error("the frame is too large")]
     TooLarge,
     /// A length written with idle bytes.
@@ -33,20 +32,29 @@ pub(super) enum FrameError {
 
 impl FrameError {
     /// Whether the peer, not the network, is to blame.
-    pub(super) fn is_offence(&self) -> bool {
+    pub(in crate::network) fn is_offence(&self) -> bool {
         matches!(self, FrameError::TooLarge | FrameError::BadLength)
     }
 }
 
 /// Collects one frame after another from a substream.
-#[derive(Debug, Default)]
-pub(super) struct Reader {
+#[derive(Debug)]
+pub(in crate::network) struct Reader {
     buffer: BytesMut,
+    most: usize,
 }
 
 impl Reader {
+    /// Takes frames of so many bytes at most.
+    pub(in crate::network) fn new(most: usize) -> Reader {
+        Reader {
+            buffer: BytesMut::new(),
+            most,
+        }
+    }
+
     /// The next frame's body; `None` when the stream has ended between frames.
-    pub(super) fn poll_frame<S: AsyncRead + Unpin>(
+    pub(in crate::network) fn poll_frame<S: AsyncRead + Unpin>(
         &mut self,
         stream: &mut S,
         cx: &mut Context<'_>,
@@ -66,7 +74,7 @@ impl Reader {
     }
 
     /// Bytes held of an unfinished frame.
-    pub(super) fn held(&self) -> usize {
+    pub(in crate::network) fn held(&self) -> usize {
         self.buffer.len()
     }
 
@@ -81,7 +89,7 @@ impl Reader {
             Err(unsigned_varint::decode::Error::NotMinimal) => return Err(FrameError::BadLength),
             Err(_) => return Err(FrameError::TooLarge),
         };
-        if length > MAX_FRAME_BYTES {
+        if length > self.most {
             return Err(FrameError::TooLarge);
         }
         if self.buffer.len() - head < length {
@@ -94,13 +102,13 @@ impl Reader {
 
 /// Writes one frame to the end and flushes it.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(in crate::network) struct Writer {
     bytes: Vec<u8>,
     written: usize,
 }
 
 impl Writer {
-    pub(super) fn new(body: &[u8]) -> Writer {
+    pub(in crate::network) fn new(body: &[u8]) -> Writer {
         let mut buffer = unsigned_varint::encode::usize_buffer();
         let head = unsigned_varint::encode::usize(body.len(), &mut buffer);
         let mut bytes = Vec::with_capacity(head.len() + body.len());
@@ -109,17 +117,23 @@ impl Writer {
         Writer { bytes, written: 0 }
     }
 
+    /// An empty frame follows.
+    pub(in crate::network) fn with_end(mut self) -> Writer {
+        self.bytes.push(0);
+        self
+    }
+
     #[cfg(test)]
-    pub(super) fn into_bytes(self) -> Vec<u8> {
+    pub(in crate::network) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 
     /// Starts over, on another stream.
-    pub(super) fn rewind(&mut self) {
+    pub(in crate::network) fn rewind(&mut self) {
         self.written = 0;
     }
 
-    pub(super) fn poll_write<S: AsyncWrite + Unpin>(
+    pub(in crate::network) fn poll_write<S: AsyncWrite + Unpin>(
         &mut self,
         stream: &mut S,
         cx: &mut Context<'_>,
@@ -140,12 +154,13 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
+    use super::super::MAX_FRAME_BYTES;
     use super::*;
     use futures::io::Cursor;
 
     fn read_all(bytes: &[u8]) -> Result<Vec<Bytes>, FrameError> {
         let mut stream = Cursor::new(bytes);
-        let mut reader = Reader::default();
+        let mut reader = Reader::new(MAX_FRAME_BYTES);
         let mut cx = Context::from_waker(std::task::Waker::noop());
         let mut frames = Vec::new();
         while let Poll::Ready(frame) = reader.poll_frame(&mut stream, &mut cx) {

@@ -21,7 +21,7 @@ use web_time::Instant;
 use super::frame::{Reader, Writer};
 use super::message::Message;
 use super::{
-    FRAME_TIMEOUT, MAX_INBOUND_STREAMS, MAX_PARTIAL_BYTES, PROTOCOL, SEND_TIMEOUT, STREAM_REUSE,
+    FRAME_TIMEOUT, MAX_FRAME_BYTES, MAX_INBOUND_STREAMS, MAX_PARTIAL_BYTES, PROTOCOL, SEND_TIMEOUT, STREAM_REUSE,
 };
 
 /// Streams being closed at once.
@@ -279,7 +279,7 @@ impl ConnectionHandler for Handler {
                 }
                 self.inbound.push_back(Inbound {
                     stream,
-                    reader: Reader::default(),
+                    reader: Reader::new(MAX_FRAME_BYTES),
                     since: None,
                 });
             }

@@ -13,7 +13,7 @@
 //!   [`LONGEST_ANSWER`], and another peer is asked.
 
 mod behaviour;
-mod frame;
+pub(in crate::network) mod frame;
 mod handler;
 mod ledger;
 mod message;
