@@ -2,7 +2,6 @@
 //! each of which was verified. Between two parts at most [`MAX_HELD_BYTES`] of a document are held.
 
 use std::collections::{HashMap, VecDeque};
-use std::rc::Rc;
 
 use cid::Cid;
 use ostrakon_protocol::block::Block;
@@ -18,7 +17,7 @@ pub const MAX_HELD_BYTES: usize = 1024 * 1024;
 /// An answer under way.
 pub struct Answering {
     wants: VecDeque<(usize, Want)>,
-    chain: Option<Chain>,
+    chain: Option<Box<Chain>>,
 }
 
 /// The document at hand.
@@ -62,14 +61,14 @@ impl Answering {
     }
 
     /// Reads the next part.
-    pub async fn read<S: Store>(mut self, store: Rc<S>) -> Answered {
+    pub async fn read(mut self, store: &impl Store) -> Answered {
         let (mut part, mut tips) = (Part::default(), Vec::new());
         while !part.is_full() {
             let Some(mut chain) = self.chain.take() else {
                 let Some((index, want)) = self.wants.pop_front() else {
                     break;
                 };
-                match begin(&*store, index, want).await {
+                match begin(store, index, want).await {
                     Ok((chain, tip)) => {
                         part.push(&Item::Begin { index, tip });
                         tips.push(tip);
@@ -79,7 +78,7 @@ impl Answering {
                 }
                 continue;
             };
-            match chain.go_on(&*store, &mut part).await {
+            match chain.go_on(store, &mut part).await {
                 Some(end) => part.push(&Item::End {
                     index: chain.index,
                     end,
@@ -97,7 +96,7 @@ impl Answering {
     }
 }
 
-async fn begin(store: &impl Store, index: usize, want: Want) -> Result<(Chain, Cid), End> {
+async fn begin(store: &impl Store, index: usize, want: Want) -> Result<(Box<Chain>, Cid), End> {
     let Want { stream, tip, known } = want;
     let read = store.record(&stream).await.map_err(|error| {
         tracing::warn!(%stream, %error, "a record cannot be read");
@@ -126,7 +125,7 @@ async fn begin(store: &impl Store, index: usize, want: Want) -> Result<(Chain, C
         bytes: 0,
         whole,
     };
-    Ok((chain, tip))
+    Ok((Box::new(chain), tip))
 }
 
 impl Chain {

@@ -24,17 +24,19 @@ use crate::chains::{Answers, Asker, ChainsConfig, News};
 use crate::documents::{CallId, Documents, Now, Output, Reply, View, archive};
 use crate::error::NodeError;
 use crate::feed::Writer;
-use crate::network::gossip::{Message, query_id};
 use crate::network::chain_fetch::{self, AnswerId};
+use crate::network::gossip::{Message, query_id};
 use crate::network::{Network, NetworkEvent, WantKind, Wanted};
 use crate::node::{Call, Command};
 use crate::status::{NodeEvent, PeerInfo, Status};
-use crate::store::{Outgoing, Record, Store, StoreError, Stored, Usage};
+use crate::store::{Change, Outgoing, Record, Store, StoreError, Stored, Usage};
 
 /// Blocks being read for peers at once. The network has its own bound for each peer.
 pub const MAX_SERVING: usize = 256;
 /// Answers with whole chains under way.
 pub const MAX_ANSWERING: usize = 64;
+/// How long a peer waits at most that asks for an event which is being fetched here. Shorter than its own patience.
+pub const AWAITED_FOR: Duration = Duration::from_secs(2);
 /// Reads and writes of the store under way before the user's next list of documents is refused.
 pub const MAX_READS: usize = 1024;
 /// Longest sleep: a browser takes longer ones for none.
@@ -59,11 +61,13 @@ enum Read {
     Opened(StreamId, Result<Option<Stored>, StoreError>),
     LookedUp(StreamId, Result<Option<Record>, StoreError>),
     Listed(Result<Vec<Record>, StoreError>),
-    Committed(StreamId, Result<(), StoreError>),
+    Committed(Vec<(StreamId, Result<(), StoreError>)>),
     CommittedMany(CallId, Result<(), StoreError>),
     Settled(Result<(), StoreError>),
     Served(Wanted, Result<Option<Block>, StoreError>),
     Answered(AnswerId, Answered),
+    /// Who waited for an event waits no more.
+    Awaited(AnswerId),
     Usage(Result<Usage, StoreError>),
     /// Someone else was answered already.
     Nothing,
@@ -92,8 +96,13 @@ pub(crate) struct Driver<S> {
     listeners: Vec<Writer<NodeEvent>>,
     reads: FuturesUnordered<Pin<Box<dyn Future<Output = Read>>>>,
     serving: usize,
+    /// Changes that wait for the transaction before, to go together in the next; and whether one is under way.
+    changes: Vec<(StreamId, Change)>,
+    committing: bool,
     /// Answers with whole chains; nothing while the next part is read.
     answering: SortedMap<AnswerId, Option<Answering>>,
+    /// Those that wait for an event of a document that is being fetched here.
+    awaiting: Vec<(StreamId, AnswerId)>,
     /// Whether the usage is being counted, and whether it changed since.
     counting: (bool, bool),
     status: Arc<Mutex<Status>>,
@@ -104,6 +113,25 @@ pub(crate) struct Driver<S> {
     turn: Option<Delay>,
     started: Instant,
     stopping: Option<oneshot::Sender<()>>,
+}
+
+/// Makes changes of different documents together. If that fails, each by itself: one that cannot be made keeps no other from
+/// being made.
+async fn commit_all(
+    store: &impl Store,
+    changes: Vec<(StreamId, Change)>,
+) -> Vec<(StreamId, Result<(), StoreError>)> {
+    if changes.len() > 1 {
+        let together = changes.iter().map(|(_, change)| change.clone()).collect();
+        if store.commit(Change::Many(together)).await.is_ok() {
+            return changes.into_iter().map(|(id, _)| (id, Ok(()))).collect();
+        }
+    }
+    let mut written = Vec::with_capacity(changes.len());
+    for (stream, change) in changes {
+        written.push((stream, store.commit(change).await));
+    }
+    written
 }
 
 /// The time, in unix milliseconds.
@@ -147,7 +175,10 @@ impl<S: Store> Driver<S> {
             listeners: Vec::new(),
             reads: FuturesUnordered::new(),
             serving: 0,
+            changes: Vec::new(),
+            committing: false,
             answering: SortedMap::new(),
+            awaiting: Vec::new(),
             counting: (false, false),
             status,
             usage,
@@ -166,6 +197,7 @@ impl<S: Store> Driver<S> {
             while let Some(output) = self.documents.poll() {
                 self.obey(output);
             }
+            self.commit();
             if self.stale {
                 self.tell_status();
             }
@@ -346,11 +378,15 @@ impl<S: Store> Driver<S> {
             Read::Opened(stream, read) => self.documents.opened(stream, read, now),
             Read::LookedUp(stream, read) => self.documents.looked_up(stream, read, now),
             Read::Listed(read) => self.documents.listed(read, now),
-            Read::Committed(stream, written) => {
-                if let Err(error) = &written {
-                    tracing::warn!(%stream, %error, code = error.code(), "nothing was written");
+            Read::Committed(all) => {
+                self.committing = false;
+                for (stream, written) in all {
+                    if let Err(error) = &written {
+                        tracing::warn!(%stream, %error, code = error.code(), "nothing was written");
+                    }
+                    self.documents.committed(stream, written, now);
+                    self.end_waiting(|(of, _)| *of == stream);
                 }
-                self.documents.committed(stream, written, now);
                 self.count();
             }
             Read::CommittedMany(call, written) => {
@@ -370,6 +406,7 @@ impl<S: Store> Driver<S> {
                 self.network.answer(wanted, block);
             }
             Read::Answered(id, answered) => self.answered(id, answered),
+            Read::Awaited(id) => self.end_waiting(|(_, waiting)| *waiting == id),
             Read::Usage(read) => {
                 let (_, again) = std::mem::take(&mut self.counting);
                 match read {
@@ -424,7 +461,20 @@ impl<S: Store> Driver<S> {
             chain_fetch::Event::Asked { id, .. } if self.answering.len() >= MAX_ANSWERING => {
                 self.network.chains().hang_up(id);
             }
-            chain_fetch::Event::Asked { id, wants } => self.answer(id, Answering::new(wants)),
+            chain_fetch::Event::Asked { id, wants } => {
+                let answering = Answering::new(wants);
+                match answering.next() {
+                    Some((stream, tip)) if self.documents.expects(stream, tip) => {
+                        self.awaiting.push((*stream, id));
+                        self.answering.insert(id, Some(answering));
+                        self.reads.push(Box::pin(async move {
+                            Delay::new(AWAITED_FOR).await;
+                            Read::Awaited(id)
+                        }));
+                    }
+                    _ => self.answer(id, answering),
+                }
+            }
             chain_fetch::Event::More { id } => {
                 if let Some(rest) = self.answering.get_mut(&id).and_then(Option::take) {
                     self.answer(id, rest);
@@ -432,6 +482,21 @@ impl<S: Store> Driver<S> {
             }
             chain_fetch::Event::Gone { id } => {
                 self.answering.remove(&id);
+                self.awaiting.retain(|(_, waiting)| *waiting != id);
+            }
+        }
+    }
+
+    /// Answers those that waited for an event.
+    fn end_waiting(&mut self, which: impl Fn(&(StreamId, AnswerId)) -> bool) {
+        let (now, left) = std::mem::take(&mut self.awaiting)
+            .into_iter()
+            .partition(which);
+        self.awaiting = left;
+        let now: Vec<(StreamId, AnswerId)> = now;
+        for (_, id) in now {
+            if let Some(rest) = self.answering.get_mut(&id).and_then(Option::take) {
+                self.answer(id, rest);
             }
         }
     }
@@ -441,7 +506,7 @@ impl<S: Store> Driver<S> {
         self.answering.insert(id, None);
         let store = self.store.clone();
         self.reads.push(Box::pin(async move {
-            Read::Answered(id, answering.read(store).await)
+            Read::Answered(id, answering.read(&*store).await)
         }));
     }
 
@@ -565,11 +630,7 @@ impl<S: Store> Driver<S> {
             Output::List => self
                 .reads
                 .push(Box::pin(async move { Read::Listed(store.records().await) })),
-            Output::Commit(stream, change) => {
-                self.reads.push(Box::pin(async move {
-                    Read::Committed(stream, store.commit(change).await)
-                }));
-            }
+            Output::Commit(stream, change) => self.changes.push((stream, change)),
             Output::CommitMany(call, change) => {
                 self.reads.push(Box::pin(async move {
                     Read::CommittedMany(call, store.commit(change).await)
@@ -623,6 +684,19 @@ impl<S: Store> Driver<S> {
             Output::Unhear(stream, tip) => self.network.unhear(&stream, &tip),
             Output::Ask(key) => self.asker.want(key),
         }
+    }
+
+    /// Writes what waits, of all documents in one transaction: each one costs as much as many blocks do.
+    fn commit(&mut self) {
+        if self.committing || self.changes.is_empty() {
+            return;
+        }
+        self.committing = true;
+        let changes = std::mem::take(&mut self.changes);
+        let store = self.store.clone();
+        self.reads.push(Box::pin(async move {
+            Read::Committed(commit_all(&*store, changes).await)
+        }));
     }
 
     fn publish(&mut self, message: &Message) {

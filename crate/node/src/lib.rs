@@ -6,14 +6,15 @@
 //! - [`sync`]: which tips are fetched, and when to ask again; no I/O.
 //! - [`documents`]: load, follow, forget, import, export, submit; no I/O.
 //! - [`writing`]: create and update documents.
+//! - [`answering`]: what peers get that ask for whole chains.
 //! - [`chains`]: what blockchains are asked about anchors.
 //! - [`Node`]: all of it at work.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod answering;
 pub mod chains;
 pub mod documents;
-mod answering;
 mod driver;
 mod error;
 mod feed;

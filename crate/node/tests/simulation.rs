@@ -12,10 +12,12 @@ use futures::FutureExt;
 use libp2p::PeerId;
 use libp2p::identity::Keypair;
 use ostrakon_node::View;
+use ostrakon_node::answering::Answering;
 use ostrakon_node::chains::Answers;
 use ostrakon_node::documents::{
     CallId, Documents, Draft, Intent, MAX_OPEN, MAX_WAITING, Now, Output, Reply,
 };
+use ostrakon_node::network::chain_fetch::{AskId, End, Item, Part, Refusal, Want};
 use ostrakon_node::store::{Change, Memory, Store, StoreError};
 use ostrakon_protocol::World;
 use ostrakon_protocol::anchor::Unasked;
@@ -48,6 +50,7 @@ fn whatever_goes_wrong_nothing_false_is_shown_and_all_agree_in_the_end() {
         .map(|seed| seed.parse().expect("SEED is a number"));
     let seeds = one.map_or(0..SEEDS, |seed| seed..seed + 1);
     let (mut waited, mut updated, mut created) = (0, 0, 0);
+    let (mut parts, mut refusals) = (0, 0);
     for seed in seeds {
         // Shown only if it goes wrong.
         println!("SEED={seed}");
@@ -55,11 +58,15 @@ fn whatever_goes_wrong_nothing_false_is_shown_and_all_agree_in_the_end() {
         waited += u64::from(history.waited);
         updated += history.updated;
         created += history.created;
+        parts += history.parts;
+        refusals += history.refusals;
     }
     println!("something waited for another document in {waited} histories");
     println!("{updated} updates became the tip, {created} documents were made in batches");
     assert!(one.is_some() || waited > SEEDS / 2);
+    println!("{parts} parts of whole chains came, {refusals} peers were not asked again");
     assert!(one.is_some() || (updated > 1000 && created > 500));
+    assert!(one.is_some() || (parts > 1000 && refusals > 100));
 }
 
 /// Not random: the same for each seed.
@@ -115,6 +122,8 @@ enum Happening {
     Judge,
     /// A block's bytes as they come out of the wire, if they do.
     Bytes(Cid, Option<Vec<u8>>, usize),
+    /// A part of an answer, as it comes out of the wire, and whether it is the last.
+    Part(AskId, Result<Vec<Item>, Refusal>, bool),
 }
 
 struct SimNode {
@@ -129,6 +138,8 @@ struct SimNode {
     writing: BTreeSet<StreamId>,
     followed: BTreeMap<StreamId, CallId>,
     loads: BTreeMap<CallId, Duration>,
+    /// Who answers its questions, in which life, and what is left of the answers.
+    asks: BTreeMap<AskId, (usize, u32, Option<Answering>)>,
 }
 
 struct Simulation {
@@ -150,6 +161,11 @@ struct Simulation {
     accepted: BTreeMap<StreamId, Vec<Cid>>,
     submitted: BTreeMap<CallId, (StreamId, Cid)>,
     lies: BTreeMap<Cid, Block>,
+    /// Whether nodes ask each other for whole chains.
+    chains: bool,
+    /// How many parts of answers came, and how many peers were not asked again.
+    parts: u64,
+    refusals: u64,
     /// Whether disks may lose something.
     lossy: bool,
     /// Whether one did.
@@ -185,6 +201,7 @@ impl Simulation {
             writing: BTreeSet::new(),
             followed: BTreeMap::new(),
             loads: BTreeMap::new(),
+            asks: BTreeMap::new(),
         };
         Simulation {
             chance: Chance(seed),
@@ -201,6 +218,9 @@ impl Simulation {
             accepted: BTreeMap::new(),
             submitted: BTreeMap::new(),
             lies: BTreeMap::new(),
+            chains: !seed.is_multiple_of(4),
+            parts: 0,
+            refusals: 0,
             lossy: seed.is_multiple_of(3),
             damaged: false,
             forgetting: None,
@@ -448,6 +468,23 @@ impl Simulation {
                 node.turn = false;
                 node.documents.judge(now);
             }
+            Happening::Part(ask, part, last) => {
+                if !node.asks.contains_key(&ask) {
+                    return;
+                }
+                let refusal = match part {
+                    Ok(items) => {
+                        self.parts += 1;
+                        node.documents.chain_part(ask, items, now);
+                        None
+                    }
+                    Err(refusal) => Some(refusal),
+                };
+                if refusal.is_some() || last {
+                    node.asks.remove(&ask);
+                    node.documents.chain_ended(ask, refusal, now);
+                }
+            }
             Happening::Bytes(cid, bytes, from) => {
                 if !node.wanted.remove(&cid) {
                     return;
@@ -509,6 +546,12 @@ impl Simulation {
                     }
                 }
                 Output::Get(cids, _) => cids.into_iter().for_each(|cid| self.fetch(at, cid)),
+                Output::Chain(ask, peer, wants) => self.ask(at, ask, peer, wants),
+                Output::GoOn(ask) => self.next_part(at, ask),
+                Output::Hush(ask) => {
+                    self.nodes[at].asks.remove(&ask);
+                }
+                Output::RefusedChain(..) => self.refusals += 1,
                 Output::Cancel(cid) => {
                     assert!(
                         self.nodes[at].wanted.remove(&cid),
@@ -582,6 +625,106 @@ impl Simulation {
             None => (self.chance.millis(1..200), None, 0),
         };
         self.later(at, delay, Happening::Bytes(cid, bytes, from));
+    }
+
+    /// A question for whole chains.
+    fn ask(&mut self, at: usize, ask: AskId, peer: PeerId, wants: Vec<Want>) {
+        let to = self.peers.iter().position(|known| *known == peer);
+        let to = to.expect("a peer");
+        let answering = match self.nodes.get(to) {
+            Some(_) => Some(Answering::new(wants)),
+            None => {
+                self.answer_lies(at, ask, &wants);
+                None
+            }
+        };
+        let life = self.nodes.get(to).map_or(0, |node| node.life);
+        self.nodes[at].asks.insert(ask, (to, life, answering));
+        self.next_part(at, ask);
+    }
+
+    /// The next part of an answer, or why there is none.
+    fn next_part(&mut self, at: usize, ask: AskId) {
+        let Some((to, life, answering)) = self.nodes[at].asks.get_mut(&ask) else {
+            return;
+        };
+        let (to, life) = (*to, *life);
+        // A liar says all at once.
+        let Some(answering) = answering.take() else {
+            return;
+        };
+        let there = &self.nodes[to];
+        if there.life != life || !there.online || !self.nodes[at].online {
+            let why = self.chance.percent(50);
+            let refusal = if why { Refusal::Cut } else { Refusal::Unspoken };
+            let delay = self.chance.millis(1..100);
+            return self.later(at, delay, Happening::Part(ask, Err(refusal), true));
+        }
+        if self.storm && self.chance.percent(5) {
+            let silence = Duration::from_secs(5);
+            return self.later(
+                at,
+                silence,
+                Happening::Part(ask, Err(Refusal::Silent), true),
+            );
+        }
+        let answered = answering.read(&there.disk).now_or_never().expect("at once");
+        for tip in answered.tips {
+            self.nodes[to].documents.served(&tip, self.peers[at]);
+        }
+        self.drain(to);
+        let mut bytes = answered.part.into_bytes();
+        if self.storm && self.chance.percent(5) && !bytes.is_empty() {
+            let place = self.chance.below(bytes.len());
+            bytes[place] ^= 1 << self.chance.below(8);
+        }
+        let delay = self.chance.millis(1..100);
+        match Part::decode(&bytes) {
+            Ok(mut items) => {
+                // In pieces, of which only the first ones may come.
+                let cut = self.storm && self.chance.percent(15);
+                if cut {
+                    items.truncate(self.chance.below(items.len() + 1));
+                }
+                let last = answered.last && !cut;
+                if let Some((_, _, rest)) = self.nodes[at].asks.get_mut(&ask) {
+                    *rest = (!last && !cut).then_some(answered.rest);
+                }
+                self.later(at, delay, Happening::Part(ask, Ok(items), last));
+                if cut {
+                    let delay = delay + self.chance.millis(1..10);
+                    self.later(at, delay, Happening::Part(ask, Err(Refusal::Cut), true));
+                }
+            }
+            Err(refusal) => self.later(at, delay, Happening::Part(ask, Err(refusal), true)),
+        }
+    }
+
+    /// What someone answers who has nothing.
+    fn answer_lies(&mut self, at: usize, ask: AskId, wants: &[Want]) {
+        let mut items = Vec::new();
+        for (index, want) in wants.iter().enumerate() {
+            let lies: Vec<&Block> = self.lies.values().collect();
+            let tip = match lies.len() {
+                0 => *want.stream.init(),
+                some => *lies[self.chance.below(some)].cid(),
+            };
+            let tip = want.tip.filter(|_| self.chance.percent(80)).unwrap_or(tip);
+            if self.chance.percent(80) {
+                items.push(Item::Begin { index, tip });
+                items.extend(lies.into_iter().cloned().map(Item::Block));
+            }
+            let end = match self.chance.below(5) {
+                0 => End::Whole,
+                1 => End::Known,
+                2 => End::Unknown,
+                3 => End::NoTip,
+                _ => End::Broken,
+            };
+            items.push(Item::End { index, end });
+        }
+        let delay = self.chance.millis(1..100);
+        self.later(at, delay, Happening::Part(ask, Ok(items), true));
     }
 
     fn replied(&mut self, at: usize, id: CallId, reply: Result<Reply, ostrakon_node::NodeError>) {
@@ -890,6 +1033,7 @@ impl Simulation {
         node.writing.clear();
         node.followed.clear();
         node.loads.clear();
+        node.asks.clear();
         node.online = false;
         self.come_online(at);
         self.drain(at);
@@ -922,8 +1066,19 @@ impl Simulation {
                 let (here, there) = (self.peers[at], self.peers[other]);
                 self.nodes[at].documents.listens(there, now);
                 self.nodes[other].documents.listens(here, now);
+                // One of them knows bitswap only.
+                if self.chains && at != 0 {
+                    self.nodes[other].documents.answers_chains(here, now);
+                }
+                if self.chains && other != 0 {
+                    self.nodes[at].documents.answers_chains(there, now);
+                }
                 self.drain(other);
             }
+        }
+        if self.chains && self.storm {
+            let liar = self.peers[NODES];
+            self.nodes[at].documents.answers_chains(liar, now);
         }
         self.drain(at);
     }

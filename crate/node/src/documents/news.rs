@@ -84,8 +84,15 @@ impl Documents {
 
     /// A peer answers questions for whole chains.
     pub fn answers_chains(&mut self, peer: PeerId, now: Now) {
-        self.sync.speaks(peer);
+        self.sync.speaks(peer, now.ticks);
         self.pump(now);
+    }
+
+    /// Whether this event of a document is about to be kept here.
+    pub fn expects(&self, stream: &StreamId, event: &Cid) -> bool {
+        let open = self.open.get(stream);
+        let hinted = open.is_some_and(|open| open.hints.iter().any(|(tip, _)| tip == event));
+        hinted || self.sync.expects(stream, event)
     }
 
     /// A part of what answers an [`Output::Chain`].

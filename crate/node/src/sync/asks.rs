@@ -13,9 +13,7 @@ use ostrakon_protocol::sorted::SortedMap;
 
 use super::fetch::Fetch;
 use super::{Key, LONGEST_PAUSE, Output, Sync};
-use crate::network::chain_fetch::{
-    self, AskId, End, Item, MAX_DOCUMENTS, MAX_KNOWN, Refusal,
-};
+use crate::network::chain_fetch::{self, AskId, End, Item, MAX_DOCUMENTS, MAX_KNOWN, Refusal};
 
 /// Questions to one peer at once; what is wanted meanwhile goes together into the next.
 pub const MAX_ASKS_PER_PEER: usize = 2;
@@ -129,7 +127,7 @@ fn known(document: &Document) -> Vec<Cid> {
 /// What peers say that answer whole chains.
 impl Sync {
     /// A peer answers such questions from now on: it is asked about whatever is wanted.
-    pub fn speaks(&mut self, peer: PeerId) {
+    pub fn speaks(&mut self, peer: PeerId, now: Duration) {
         if self.asks.speakers.contains_key(&peer) {
             return;
         }
@@ -137,6 +135,9 @@ impl Sync {
         let wanted = self.wants.iter().filter(|(_, want)| !want.quiet);
         for stream in wanted.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.ask_newest(&stream);
+            if self.listening.is_empty() {
+                self.ask_later(&stream, now);
+            }
         }
     }
 
@@ -193,8 +194,8 @@ impl Sync {
                     _ => self.turn_down(&ask),
                 }
                 ask.at = ask.at.saturating_add(1);
+                (ask.begun, ask.key) = (false, None);
                 while ask.at < ask.lines.len() {
-                    ask.key = None;
                     self.ask_again(&ask);
                     ask.at = ask.at.saturating_add(1);
                 }
@@ -340,9 +341,7 @@ impl Sync {
         };
         want.offered = true;
         let held = want.held.as_ref();
-        if held.is_some_and(|held| held.contains(&key.1))
-            || self.refused.get(&key, now).is_some()
-        {
+        if held.is_some_and(|held| held.contains(&key.1)) || self.refused.get(&key, now).is_some() {
             return false;
         }
         want.tips.retain(|hint| hint.tip != key.1);
@@ -467,7 +466,7 @@ impl Sync {
     fn drop_lines(&mut self, ask: &mut Ask) {
         while ask.at < ask.lines.len() {
             self.turn_down(ask);
-            ask.key = None;
+            (ask.begun, ask.key) = (false, None);
             ask.at = ask.at.saturating_add(1);
         }
     }

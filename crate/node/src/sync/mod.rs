@@ -280,6 +280,13 @@ impl Sync {
             || self.walking(stream) > 0
     }
 
+    /// Whether this tip of a document is walked from, or will be.
+    pub fn expects(&self, stream: &StreamId, tip: &Cid) -> bool {
+        let want = self.wants.get(stream);
+        want.is_some_and(|want| want.tips.iter().any(|hint| hint.tip == *tip))
+            || self.fetches.contains_key(&(*stream, *tip))
+    }
+
     /// Whether anyone hears what is published.
     pub fn is_heard(&self) -> bool {
         !self.listening.is_empty()
@@ -573,8 +580,7 @@ impl Sync {
         if let Some(fetch) = self.fetches.remove(key) {
             self.gathered = self.gathered.saturating_sub(fetch.bytes());
             self.asks.arrived = self.asks.arrived.saturating_sub(fetch.arrived());
-            self.outputs
-                .extend(self.asks.stalled().map(Output::GoOn));
+            self.outputs.extend(self.asks.stalled().map(Output::GoOn));
         }
     }
 

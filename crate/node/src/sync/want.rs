@@ -43,7 +43,8 @@ impl Want {
 
     /// The next tip to walk from. Who is asked for its newest events is about to send what it announced.
     pub(super) fn next_hint(&mut self) -> Option<Hint> {
-        let sent = |hint: &Hint| self.asking.is_some() && hint.providers.first().copied() == self.asking;
+        let sent =
+            |hint: &Hint| self.asking.is_some() && hint.providers.first().copied() == self.asking;
         let place = self.tips.iter().position(|hint| !sent(hint))?;
         self.tips.remove(place)
     }

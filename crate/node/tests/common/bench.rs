@@ -11,6 +11,7 @@ use libp2p::identity::Keypair;
 use ostrakon_node::NodeError;
 use ostrakon_node::chains::Answers;
 use ostrakon_node::documents::{CallId, Documents, Intent, Now, Output, Publication, Reply};
+use ostrakon_node::network::chain_fetch::{AskId, Refusal, Want};
 use ostrakon_node::store::{Memory, Record, Store};
 use ostrakon_protocol::{Block, Cid, DocumentRef, StreamId};
 
@@ -34,6 +35,13 @@ pub struct Outcome {
     pub queries: Vec<StreamId>,
     pub gets: Vec<Cid>,
     pub cancelled: Vec<Cid>,
+    /// Questions for whole chains.
+    pub chains: Vec<(AskId, PeerId, Vec<Want>)>,
+    /// Answers to read on, and those that nobody listens to any more.
+    pub read_on: Vec<AskId>,
+    pub hushed: Vec<AskId>,
+    /// Peers that are not asked any more.
+    pub refused: Vec<(PeerId, Refusal)>,
     pub responses: Vec<StreamId>,
     pub lookups: usize,
     pub shown: usize,
@@ -127,6 +135,10 @@ impl Bench {
                 Output::Query(stream) => outcome.queries.push(stream),
                 Output::Get(cids, _) => outcome.gets.extend(cids),
                 Output::Cancel(cid) => outcome.cancelled.push(cid),
+                Output::Chain(ask, peer, wants) => outcome.chains.push((ask, peer, wants)),
+                Output::GoOn(ask) => outcome.read_on.push(ask),
+                Output::Hush(ask) => outcome.hushed.push(ask),
+                Output::RefusedChain(peer, why) => outcome.refused.push((peer, why)),
                 Output::Respond(stream, _) => outcome.responses.push(stream),
                 Output::Show(..) => outcome.shown += 1,
                 Output::End(_) => outcome.ended += 1,

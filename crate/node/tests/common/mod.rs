@@ -119,6 +119,15 @@ impl Author {
         blocks
     }
 
+    /// Sets `n` to a text after the author's tip, and moves the tip.
+    pub fn write_text(&mut self, text: &str) {
+        let value = Ipld::String(text.to_owned());
+        let blocks = replace(&self.signer, &self.stream, self.tip, "/n", value);
+        self.tip = *blocks.last().unwrap().cid();
+        self.blocks
+            .extend(blocks.into_iter().map(|block| (*block.cid(), block)));
+    }
+
     /// Sets `n` after any event.
     pub fn write_after(&mut self, prev: Cid, n: i128) -> Vec<Block> {
         let blocks = update(&self.signer, &self.stream, prev, n);

@@ -7,7 +7,6 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use futures::{AsyncRead, AsyncWrite};
 
-
 /// A length that needs more bytes than this is too large already.
 const MAX_LENGTH_BYTES: usize = 4;
 /// Bytes read at once. Memory for a frame grows with what has arrived, not with what was promised.

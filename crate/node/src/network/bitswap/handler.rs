@@ -21,7 +21,8 @@ use web_time::Instant;
 use super::frame::{Reader, Writer};
 use super::message::Message;
 use super::{
-    FRAME_TIMEOUT, MAX_FRAME_BYTES, MAX_INBOUND_STREAMS, MAX_PARTIAL_BYTES, PROTOCOL, SEND_TIMEOUT, STREAM_REUSE,
+    FRAME_TIMEOUT, MAX_FRAME_BYTES, MAX_INBOUND_STREAMS, MAX_PARTIAL_BYTES, PROTOCOL, SEND_TIMEOUT,
+    STREAM_REUSE,
 };
 
 /// Streams being closed at once.

@@ -126,7 +126,8 @@ impl Behaviour {
         if peer.connections.is_empty() {
             self.peers.remove(&id);
         }
-        gone.into_iter().for_each(|id| self.tell(Event::Gone { id }));
+        gone.into_iter()
+            .for_each(|id| self.tell(Event::Gone { id }));
         let lost = self.asks.iter();
         let lost = lost.filter(|(_, (_, on))| *on == connection);
         for ask in lost.map(|(ask, _)| *ask).collect::<Vec<_>>() {

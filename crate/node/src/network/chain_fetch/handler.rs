@@ -211,7 +211,9 @@ impl Question {
         match now {
             // A frame that is on its way takes as long as the line is slow.
             _ if now >= ANSWER_TIMEOUT && self.reader.held() == 0 => Some(Refusal::Silent),
-            _ if waited >= GRACE && self.bytes.saturating_add(self.reader.held() as u64) < least => {
+            _ if waited >= GRACE
+                && self.bytes.saturating_add(self.reader.held() as u64) < least =>
+            {
                 Some(Refusal::Slow)
             }
             _ => None,
@@ -246,7 +248,10 @@ impl Handler {
 
     fn rest(&mut self, stream: Stream) {
         let waiting = self.questions.iter_mut();
-        match waiting.into_iter().find(|question| question.stream.is_none()) {
+        match waiting
+            .into_iter()
+            .find(|question| question.stream.is_none())
+        {
             Some(question) => question.take(stream, true),
             None if self.idle.len() < MAX_IDLE => self.idle.push_back(stream),
             None => {}
@@ -444,8 +449,7 @@ impl ConnectionHandler for Handler {
                 if let Some(place) = self.questions.iter().position(waits)
                     && let Some(question) = self.questions.remove(place)
                 {
-                    self.said
-                        .push_back(Said::Ended(question.id, Some(refusal)));
+                    self.said.push_back(Said::Ended(question.id, Some(refusal)));
                 }
             }
             _ => {}

@@ -13,7 +13,10 @@ use super::*;
 
 /// Reads a whole stream as a connection would.
 fn read(bytes: &[u8]) -> Vec<Message> {
-    let (mut stream, mut reader) = (Cursor::new(bytes), Reader::new(super::super::MAX_FRAME_BYTES));
+    let (mut stream, mut reader) = (
+        Cursor::new(bytes),
+        Reader::new(super::super::MAX_FRAME_BYTES),
+    );
     let mut cx = Context::from_waker(Waker::noop());
     let mut messages = Vec::new();
     while let Poll::Ready(Ok(Some(frame))) = reader.poll_frame(&mut stream, &mut cx) {
