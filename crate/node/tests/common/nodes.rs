@@ -19,6 +19,7 @@ use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, Transport, noise, swarm, yamux};
 use ostrakon_node::chains::ChainsConfig;
+use ostrakon_node::network::chain_fetch;
 use ostrakon_node::network::gossip::Message;
 use ostrakon_node::network::{Network, NetworkConfig, NetworkEvent};
 use ostrakon_node::store::{Change, Memory, Outgoing, Record, Store, StoreError, Stored, Usage};
@@ -193,12 +194,20 @@ impl Liar {
                         Some(message) => network.publish(&message).unwrap(),
                         None => return,
                     },
-                    event = network.next() => if let NetworkEvent::Wanted(wanted) = event {
-                        asked.borrow_mut().push(wanted.cid);
-                        if let Some(blocks) = &blocks {
-                            let block = blocks.iter().find(|block| *block.cid() == wanted.cid).cloned();
-                            network.answer(wanted, block);
+                    event = network.next() => match event {
+                        NetworkEvent::Wanted(wanted) => {
+                            asked.borrow_mut().push(wanted.cid);
+                            if let Some(blocks) = &blocks {
+                                let block = blocks.iter().find(|block| *block.cid() == wanted.cid).cloned();
+                                network.answer(wanted, block);
+                            }
                         }
+                        NetworkEvent::Chains(chain_fetch::Event::Asked { id, wants }) => match blocks {
+                            // It serves blocks one by one.
+                            Some(_) => network.chains().hang_up(id),
+                            None => asked.borrow_mut().extend(wants.iter().map(|want| *want.stream.init())),
+                        },
+                        _ => {}
                     },
                 }
             }
