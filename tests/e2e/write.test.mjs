@@ -148,7 +148,6 @@ test('what is encrypted for two is locked for everybody else, and for them until
     await open(third, id)
     await third.locator('.secret', { hasText: 'None of the keys that are signed in here can read it' }).waitFor()
     assert.equal(await third.getByRole('button', { name: 'Unlock' }).count(), 0)
-    await third.context().close()
     // The writer changes it; it stays encrypted, for the same readers.
     await one.getByRole('button', { name: 'Edit', exact: true }).click()
     await one.locator('.said textarea').fill('{ "secret": "elsewhere by now" }')
