@@ -63,17 +63,18 @@ export async function serve(root, { port = 0, pages = {}, headers = {} } = {}) {
   }
 }
 
-/** A page that is a JSON-RPC node: `answer(method, params)` gives the result. `asked` gathers the methods. */
+/** A page that is a JSON-RPC node: `answer(method, params)` gives the result, or a promise of it. `asked` gathers the methods. */
 export function rpc(answer, asked = []) {
   return (request, response) => {
     if (request.method !== 'POST') return false
     let text = ''
     request.on('data', (data) => (text += data))
-    request.on('end', () => {
+    request.on('end', async () => {
       const { id, method, params } = JSON.parse(text)
       asked.push(method)
+      const result = await answer(method, params)
       response.setHeader('content-type', 'application/json')
-      response.end(JSON.stringify({ jsonrpc: '2.0', id, result: answer(method, params) }))
+      response.end(JSON.stringify({ jsonrpc: '2.0', id, result }))
     })
     return true
   }

@@ -60,7 +60,15 @@ function header(roots) {
   return Buffer.concat([Buffer.of(0xa2, 0x65), Buffer.from('roots'), Buffer.of(0x80 + roots.length), ...links, Buffer.of(0x67), Buffer.from('version'), Buffer.of(1)])
 }
 
-function section(...parts) {
+/** The blocks of a CAR, without its header. */
+export function sectionsOf(car) {
+  let [length, at] = [0, 0]
+  do length |= (car[at] & 0x7f) << (7 * at)
+  while (car[at++] & 0x80)
+  return car.subarray(at + length)
+}
+
+export function section(...parts) {
   const bytes = Buffer.concat(parts)
   const length = []
   for (let rest = bytes.length; ; rest >>>= 7) {
@@ -73,7 +81,7 @@ function section(...parts) {
 }
 
 /** Bytes of a CIDv1 in base32. */
-function cidBytes(text) {
+export function cidBytes(text) {
   const bytes = []
   let [bits, value] = [0, 0]
   for (const letter of text.slice(1)) {

@@ -212,6 +212,23 @@ fn a_rotation_is_finished_once_its_keychain_is_anchored_and_then_the_new_keys_wr
 }
 
 #[test]
+fn offline_a_3id_is_opened_by_what_is_on_disk_and_refused_by_it_at_once() {
+    run(async {
+        let alone = start_empty(&[]).await;
+        let node = &alone.node;
+        let mut id = node.create_three_id(&wallet(1), "one").await.unwrap();
+        node.add_wallet(&id, &wallet(2), "two").await.unwrap();
+        node.rotate_three_id(&mut id, &[&did(2)]).await.unwrap();
+        let began = std::time::Instant::now();
+        let same = node.open_three_id(&wallet(1), LONG).await.unwrap();
+        assert_eq!(same.did(), id.did());
+        let removed = node.open_three_id(&wallet(2), LONG).await;
+        assert_eq!(code(removed), "keychain-unknown-wallet");
+        assert!(began.elapsed() < LONG / 4, "{:?}", began.elapsed());
+    });
+}
+
+#[test]
 fn a_wallet_without_a_3id_is_told_so() {
     run(async {
         let node = start_empty(&[]).await;

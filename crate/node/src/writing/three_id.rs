@@ -148,7 +148,8 @@ impl Node {
         Ok(id)
     }
 
-    /// The 3ID that a wallet speaks for. For so long is waited for each of its documents, and for what it should say.
+    /// The 3ID that a wallet speaks for. For so long is waited for each of its documents, and for what it should say; what is
+    /// kept here is enough, and all there is when no peer is connected.
     ///
     /// # Errors
     /// `three-id-none`, `keychain-unknown-wallet` if the wallet was removed, and those of [`Node::load`].
@@ -169,7 +170,7 @@ impl Node {
         Ok(ThreeId::new(stream, keyring)?)
     }
 
-    /// What a document says once it says it: peers may tell of its older events first.
+    /// What a document says once it says it: peers may tell of its older events first. Without peers it says what it says.
     async fn once<T>(
         &self,
         stream: &StreamId,
@@ -180,7 +181,7 @@ impl Node {
         let mut last = said(&view);
         let mut views = pin!(self.follow(stream));
         let mut clock = pin!(Delay::new(timeout));
-        while last.is_err() {
+        while last.is_err() && self.status().await.online {
             match select(views.next(), clock.as_mut()).await {
                 Either::Left((Some(view), _)) => last = said(&view),
                 Either::Left((None, _)) | Either::Right(_) => break,
