@@ -125,48 +125,17 @@ impl From<Failure> for JsValue {
     }
 }
 
-impl From<NodeError> for Failure {
-    fn from(error: NodeError) -> Failure {
-        Failure::new(error.code(), error.to_string())
-    }
+/// Each of them has a code of its own, and its words are what it displays.
+macro_rules! coded {
+    ($($error:ty),+ $(,)?) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Failure {
+                Failure::new(error.code(), error.to_string())
+            }
+        }
+    )+};
 }
 
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Failure {
-        Failure::new(refusal.code(), refusal.to_string())
-    }
-}
-
+coded!(NodeError, Refusal, StoreError);
 #[cfg(feature = "pen")]
-impl From<SessionError> for Failure {
-    fn from(error: SessionError) -> Failure {
-        Failure::new(error.code(), error.to_string())
-    }
-}
-
-#[cfg(feature = "pen")]
-impl From<AuthorError> for Failure {
-    fn from(error: AuthorError) -> Failure {
-        Failure::new(error.code(), error.to_string())
-    }
-}
-
-#[cfg(feature = "pen")]
-impl From<ThreeIdError> for Failure {
-    fn from(error: ThreeIdError) -> Failure {
-        Failure::new(error.code(), error.to_string())
-    }
-}
-
-#[cfg(feature = "pen")]
-impl From<JweError> for Failure {
-    fn from(error: JweError) -> Failure {
-        Failure::new(error.code(), error.to_string())
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Failure {
-        Failure::new(error.code(), error.to_string())
-    }
-}
+coded!(AuthorError, JweError, SessionError, ThreeIdError);
