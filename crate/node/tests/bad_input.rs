@@ -11,7 +11,8 @@ use ostrakon_node::{NodeError, NodeEvent};
 use ostrakon_protocol::block::MAX_BLOCK_BYTES;
 use ostrakon_protocol::{Block, Cid, DocumentRef, StreamId, StreamType, car};
 
-use common::nodes::{Failing, LONG, Liar, n, run, start, start_empty, until};
+use common::hooked::{Failing, Hooked};
+use common::nodes::{LONG, Liar, n, run, start, start_empty, until};
 use common::{Author, forge};
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -370,7 +371,7 @@ fn frame(cid: &Cid, bytes: &[u8]) -> Vec<u8> {
 fn a_full_store_fails_the_call_and_loses_nothing() {
     run(async {
         let server = start_empty(&[]).await;
-        let disk = Failing::default();
+        let disk = Hooked::<Failing>::default();
         let reader = start(disk.clone(), &[&server]).await;
         let (mut kept, wanted) = (Author::new(1), Author::new(2));
         server
@@ -385,7 +386,7 @@ fn a_full_store_fails_the_call_and_loses_nothing() {
             .unwrap();
         let before = reader.node.load(&document(&kept), LONG).await.unwrap();
         let full = StoreError::Full("no room".to_owned());
-        *disk.error.borrow_mut() = Some(full.clone());
+        *disk.hook.error.borrow_mut() = Some(full.clone());
         let refused = reader
             .node
             .load(&document(&wanted), LONG)
@@ -414,7 +415,7 @@ fn a_full_store_fails_the_call_and_loses_nothing() {
             .unwrap();
         assert_eq!(after.document.tip(), before.document.tip());
         // Once there is room, all goes on.
-        *disk.error.borrow_mut() = None;
+        *disk.hook.error.borrow_mut() = None;
         reader
             .node
             .submit(kept.stream, kept.tip, blocks)
@@ -427,8 +428,8 @@ fn a_full_store_fails_the_call_and_loses_nothing() {
 #[test]
 fn a_node_does_not_start_on_a_store_of_a_newer_version() {
     run(async {
-        let disk = Failing::default();
-        *disk.error.borrow_mut() = Some(StoreError::Newer { found: 2, known: 1 });
+        let disk = Hooked::<Failing>::default();
+        *disk.hook.error.borrow_mut() = Some(StoreError::Newer { found: 2, known: 1 });
         let refused = common::nodes::try_start(disk, &[]).await.err().unwrap();
         assert_eq!(
             (refused.code(), refused.is_retryable()),

@@ -8,12 +8,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures::channel::oneshot;
 use futures::future::join_all;
 use futures::{FutureExt, StreamExt};
 use libp2p::identity::Keypair;
-use ostrakon_node::store::{Change, Memory, Outgoing, Record, Store, StoreError, Stored, Usage};
+use ostrakon_node::store::{Change, Memory, Store, StoreError};
 use ostrakon_node::writing::{LocalSigner, MAX_MANY, MAX_TURNS, SignError, Signed, Signer};
 use ostrakon_node::{NodeError, NodeEvent, Publication, View, WaitingFor};
 use ostrakon_protocol::author::{
@@ -22,10 +21,11 @@ use ostrakon_protocol::author::{
 use ostrakon_protocol::cacao::{Answer, Asked, Capability, Moment, Proof, SessionRequest, nonce};
 use ostrakon_protocol::event::Signature;
 use ostrakon_protocol::jose::Ed25519Signer;
-use ostrakon_protocol::{Block, Cid, DocumentRef, Ipld, StreamId};
+use ostrakon_protocol::{Cid, DocumentRef, Ipld, StreamId};
 use serde_json::{Value, json};
 
-use common::nodes::{Failing, LONG, Running, content, run, start, start_empty, until};
+use common::hooked::{Failing, Hook, Hooked};
+use common::nodes::{LONG, Running, content, run, start, start_empty, until};
 
 fn key(seed: u8) -> LocalSigner {
     LocalSigner::new(Ed25519Signer::from_seed(&[seed; 32]))
@@ -148,21 +148,20 @@ fn what_is_written_offline_is_kept_waits_and_arrives_once_a_peer_appears() {
     });
 }
 
-/// A store that stands still at its n-th commit, before it or after it.
+/// Stands still at the n-th commit, before it or after it.
 #[derive(Clone)]
 struct Halting {
-    inner: Memory,
     left: Rc<Cell<usize>>,
     after: bool,
     halted: Rc<RefCell<Option<oneshot::Sender<()>>>>,
 }
 
 #[async_trait(?Send)]
-impl Store for Halting {
-    async fn commit(&self, change: Change) -> Result<(), StoreError> {
+impl Hook for Halting {
+    async fn commit(&self, inner: &Memory, change: Change) -> Result<(), StoreError> {
         if self.left.get() == 0 {
             if self.after {
-                self.inner.commit(change).await?;
+                inner.commit(change).await?;
             }
             if let Some(halted) = self.halted.borrow_mut().take() {
                 let _ = halted.send(());
@@ -170,39 +169,7 @@ impl Store for Halting {
             return std::future::pending().await;
         }
         self.left.set(self.left.get() - 1);
-        self.inner.commit(change).await
-    }
-
-    async fn document(&self, stream: &StreamId) -> Result<Option<Stored>, StoreError> {
-        self.inner.document(stream).await
-    }
-
-    async fn record(&self, stream: &StreamId) -> Result<Option<Record>, StoreError> {
-        self.inner.record(stream).await
-    }
-
-    async fn block(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
-        self.inner.block(cid).await
-    }
-
-    async fn records(&self) -> Result<Vec<Record>, StoreError> {
-        self.inner.records().await
-    }
-
-    async fn outbox(&self) -> Result<Vec<Outgoing>, StoreError> {
-        self.inner.outbox().await
-    }
-
-    async fn answer(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
-        self.inner.answer(name).await
-    }
-
-    async fn keep_answer(&self, name: &str, bytes: Bytes) -> Result<(), StoreError> {
-        self.inner.keep_answer(name, bytes).await
-    }
-
-    async fn usage(&self) -> Result<Usage, StoreError> {
-        self.inner.usage().await
+        inner.commit(change).await
     }
 }
 
@@ -213,11 +180,13 @@ fn killed_at_any_step_what_was_answered_is_there_and_all_that_is_there_arrives()
         for step in 0..7 {
             for after in [false, true] {
                 let (sender, halted) = oneshot::channel();
-                let disk = Halting {
+                let disk = Hooked {
                     inner: Memory::default(),
-                    left: Rc::new(Cell::new(step)),
-                    after,
-                    halted: Rc::new(RefCell::new(Some(sender))),
+                    hook: Halting {
+                        left: Rc::new(Cell::new(step)),
+                        after,
+                        halted: Rc::new(RefCell::new(Some(sender))),
+                    },
                 };
                 let witness = start_empty(&[]).await;
                 let writer = start(disk.clone(), &[]).await;
@@ -670,12 +639,12 @@ fn a_session_writes_for_its_account_until_it_is_over_and_only_what_it_may() {
 #[test]
 fn if_the_store_fails_nothing_is_half_made_and_the_next_try_succeeds() {
     run(async {
-        let disk = Failing::default();
+        let disk = Hooked::<Failing>::default();
         let running = start(disk.clone(), &[]).await;
         let (node, signer) = (&running.node, key(1));
         let view = node.create(&signer, &tile(json!({}))).await.unwrap();
         let (stream, tip) = (*view.document.stream(), *view.document.tip());
-        *disk.error.borrow_mut() = Some(StoreError::Full("no room".to_owned()));
+        *disk.hook.error.borrow_mut() = Some(StoreError::Full("no room".to_owned()));
         let many: Vec<New> = (0..50).map(|n| tile(json!({ "n": n }))).collect();
         let outcomes = [
             node.create(&signer, &many[0]).await.map(drop),
@@ -690,7 +659,7 @@ fn if_the_store_fails_nothing_is_half_made_and_the_next_try_succeeds() {
         assert_eq!(look(&running, &stream).await.document.tip(), &tip);
         assert_eq!(node.documents().await.unwrap().len(), 1);
         assert_eq!(waiting(&running).await, [stream]);
-        *disk.error.borrow_mut() = None;
+        *disk.hook.error.borrow_mut() = None;
         node.update(&signer, &stream, &set("a", 1), Some(&tip))
             .await
             .unwrap();

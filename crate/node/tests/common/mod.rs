@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test uses a part
 
 pub mod bench;
+pub mod hooked;
 pub mod nodes;
 pub mod referring;
 

@@ -8,8 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use futures::channel::mpsc;
 use futures::{Stream, StreamExt};
 use libp2p::core::muxing::StreamMuxerBox;
@@ -22,7 +20,7 @@ use ostrakon_node::chains::ChainsConfig;
 use ostrakon_node::network::chain_fetch;
 use ostrakon_node::network::gossip::Message;
 use ostrakon_node::network::{Network, NetworkConfig, NetworkEvent};
-use ostrakon_node::store::{Change, Memory, Outgoing, Record, Store, StoreError, Stored, Usage};
+use ostrakon_node::store::{Memory, Store};
 use ostrakon_node::{Node, NodeConfig, NodeError, Surroundings, View};
 use ostrakon_protocol::document::Document;
 use ostrakon_protocol::{Block, Cid, Ipld, StreamId, json};
@@ -225,60 +223,5 @@ impl Liar {
             tip,
             model: None,
         });
-    }
-}
-
-/// A store that fails when told to.
-#[derive(Clone, Default)]
-pub struct Failing {
-    pub inner: Memory,
-    pub error: Rc<RefCell<Option<StoreError>>>,
-}
-
-impl Failing {
-    fn check(&self) -> Result<(), StoreError> {
-        self.error.borrow().clone().map_or(Ok(()), Err)
-    }
-}
-
-#[async_trait(?Send)]
-impl Store for Failing {
-    async fn commit(&self, change: Change) -> Result<(), StoreError> {
-        self.check()?;
-        self.inner.commit(change).await
-    }
-
-    async fn document(&self, stream: &StreamId) -> Result<Option<Stored>, StoreError> {
-        self.inner.document(stream).await
-    }
-
-    async fn record(&self, stream: &StreamId) -> Result<Option<Record>, StoreError> {
-        self.inner.record(stream).await
-    }
-
-    async fn block(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
-        self.inner.block(cid).await
-    }
-
-    async fn records(&self) -> Result<Vec<Record>, StoreError> {
-        self.inner.records().await
-    }
-
-    async fn outbox(&self) -> Result<Vec<Outgoing>, StoreError> {
-        self.inner.outbox().await
-    }
-
-    async fn answer(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
-        self.inner.answer(name).await
-    }
-
-    async fn keep_answer(&self, name: &str, bytes: Bytes) -> Result<(), StoreError> {
-        self.check()?;
-        self.inner.keep_answer(name, bytes).await
-    }
-
-    async fn usage(&self) -> Result<Usage, StoreError> {
-        self.check()?;
-        self.inner.usage().await
     }
 }
