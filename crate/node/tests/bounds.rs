@@ -17,12 +17,12 @@ use ostrakon_node::sync::{
     FIRST_PAUSE, LONGEST_PAUSE, MAX_FETCHES, MAX_FETCHES_PER_DOCUMENT, MAX_GATHERED_BYTES,
     MAX_TIPS, MAX_TIPS_PER_PEER, MISSING_FOR, REFUSED_FOR,
 };
-use ostrakon_protocol::author::{TileMetadata, tile_init};
+use ostrakon_protocol::author::{New, NewTile};
 use ostrakon_protocol::jose::Ed25519Signer;
 use ostrakon_protocol::{Cid, Ipld, StreamId, StreamType};
 
 use common::bench::{Bench, Outcome, SECOND, nowhere, peer};
-use common::{Author, forge};
+use common::{Author, change_of, forge};
 
 #[test]
 fn a_flood_of_tips_from_one_peer_leaves_room_for_the_others() {
@@ -167,6 +167,10 @@ fn an_invalid_tip_is_left_alone_for_long_whoever_comes() {
     );
 }
 
+fn empty() -> New {
+    New::Tile(NewTile::default())
+}
+
 #[test]
 fn walks_that_gather_too_much_together_make_room() {
     let mut bench = Bench::new();
@@ -176,19 +180,12 @@ fn walks_that_gather_too_much_together_make_room() {
     // Each document's walk is fed one long chain of large events, and never comes to an end.
     let mut fed = 0;
     for n in 0..4 {
-        let (stream, _) = tile_init(&signer, None, &TileMetadata::default(), [n; 12]).unwrap();
+        let (stream, _) = empty().written_by(&signer, [n; 12]).unwrap();
         let mut prev = nowhere(n.into());
         let mut chain = Vec::new();
         for _ in 0..100 {
             let patch = Ipld::List(vec![large.clone()]);
-            let blocks = ostrakon_protocol::author::tile_update(
-                &signer,
-                &stream,
-                prev,
-                patch,
-                Default::default(),
-            )
-            .unwrap();
+            let blocks = change_of(&signer, &stream, prev, patch);
             prev = *blocks[1].cid();
             chain.push(blocks);
         }
@@ -310,7 +307,7 @@ fn more_documents_than_fit_in_memory_are_kept_answered_for_and_caught_up() {
             .concat()
             .try_into()
             .unwrap();
-        let (stream, blocks) = tile_init(&signer, None, &TileMetadata::default(), unique).unwrap();
+        let (stream, blocks) = empty().written_by(&signer, unique).unwrap();
         let (id, now) = (bench.id(), bench.clock());
         let blocks = Arc::new(
             blocks

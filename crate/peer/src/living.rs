@@ -3,7 +3,8 @@
 //! A controller's key is made once and kept. Its document follows from the key and a generation number, so a restarted
 //! devnet goes on with the document it had, until that has grown to [`MAX_EVENTS`] and a new generation begins.
 
-use ostrakon_protocol::author::{AuthorError, TileMetadata, tile_init, tile_update};
+use ostrakon_protocol::author::{AuthorError, New, NewTile, TileMetadata};
+use ostrakon_protocol::event::{self, Data, Map};
 use ostrakon_protocol::jose::Ed25519Signer;
 use ostrakon_protocol::{Block, Cid, Ipld, StreamId, json as ipld_json};
 use serde_json::{Value, json};
@@ -136,12 +137,16 @@ impl Living {
         let signer = Ed25519Signer::from_seed(seed);
         let mut unique = *b"living--0000";
         unique[8..].copy_from_slice(&generation.to_be_bytes());
-        let metadata = TileMetadata {
-            family: Some("devnet".to_owned()),
-            ..TileMetadata::default()
-        };
         let content = story.beginning();
-        let (stream, blocks) = tile_init(&signer, Some(ipld(&content)), &metadata, unique)?;
+        let tile = New::Tile(NewTile {
+            content: Some(ipld(&content)),
+            metadata: TileMetadata {
+                family: Some("devnet".to_owned()),
+                ..TileMetadata::default()
+            },
+            deterministic: false,
+        });
+        let (stream, blocks) = tile.written_by(&signer, unique)?;
         let tip = *stream.init();
         Ok((
             Living {
@@ -178,14 +183,9 @@ impl Living {
 
     /// The blocks of the next event, the event last. It counts once [`Living::resume`] was told that it is kept.
     pub fn write(&self, now: i64) -> Result<Vec<Block>, AuthorError> {
-        let patch = self.story.next(&self.content, now);
-        tile_update(
-            &self.signer,
-            &self.stream,
-            self.tip,
-            ipld(&patch),
-            Default::default(),
-        )
+        let patch = ipld(&self.story.next(&self.content, now));
+        let payload = Data::payload(*self.stream.init(), self.tip, Some(Map::new()), patch)?;
+        Ok(event::sign(payload, &self.signer)?)
     }
 }
 

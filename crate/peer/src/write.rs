@@ -136,13 +136,8 @@ pub async fn create(args: &CreateArgs) -> Result<Written, WriteError> {
     for path in &args.with {
         blocks.extend(evidence::archive(path)?.0);
     }
-    let (kind, event) = new.init(signer.did(), keys::unique())?;
-    let event = match event.needs_signature() {
-        true => event.sign(&signer)?,
-        false => event.unsigned(),
-    };
-    let tip = tip_of(&event)?;
-    finish(StreamId::new(kind, tip), &[], blocks, &event, out)
+    let (stream, event) = new.written_by(&signer, keys::unique())?;
+    finish(stream, &[], blocks, &event, out)
 }
 
 /// `ostrakon update`.
@@ -202,10 +197,7 @@ pub async fn update(args: &UpdateArgs) -> Result<Written, WriteError> {
         return Err(WriteError::Stale(*document.tip()));
     }
     let event = edit.after(&document)?;
-    let event = match event.needs_signature() {
-        true => event.sign(&signer)?,
-        false => event.unsigned(),
-    };
+    let event = event.written_by(&signer)?;
     let out = args.out.as_deref().unwrap_or(path);
     finish(stream, &evidence.tips, evidence.blocks, &event, out)
 }

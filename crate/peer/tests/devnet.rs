@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ostrakon_peer::running;
-use ostrakon_protocol::author::{tile_init, tile_update};
+use ostrakon_protocol::author::{New, NewTile};
+use ostrakon_protocol::event::{self, Data, Map};
 use ostrakon_protocol::jose::Ed25519Signer;
 use ostrakon_protocol::{DocumentRef, Ipld};
 use serde_json::Value;
@@ -228,9 +229,11 @@ fn what_one_visitor_writes_another_finds() {
         };
         let (writer, reader) = (visitor("writer").await, visitor("reader").await);
         let signer = Ed25519Signer::from_seed(&[1; 32]);
-        let content = Ipld::String("from one to another".to_owned());
-        let (stream, mut blocks) =
-            tile_init(&signer, Some(content), &Default::default(), [1; 12]).unwrap();
+        let tile = New::Tile(NewTile {
+            content: Some("from one to another".into()),
+            ..NewTile::default()
+        });
+        let (stream, mut blocks) = tile.written_by(&signer, [1; 12]).unwrap();
         let mut tip = *stream.init();
         let write = async {
             loop {
@@ -239,7 +242,8 @@ fn what_one_visitor_writes_another_finds() {
                 tokio::time::sleep(Duration::from_secs(12)).await;
                 // What was announced before anybody listened is lost, so there is something new to announce.
                 let more = Ipld::List(Vec::new());
-                let event = tile_update(&signer, &stream, tip, more, Default::default()).unwrap();
+                let payload = Data::payload(*stream.init(), tip, Some(Map::new()), more).unwrap();
+                let event = event::sign(payload, &signer).unwrap();
                 tip = *event.last().unwrap().cid();
                 blocks.extend(event);
             }

@@ -10,15 +10,15 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use ostrakon_protocol::author::{TileMetadata, tile_init, tile_update};
+use ostrakon_protocol::author::{New, NewTile};
 use ostrakon_protocol::document::load_commit;
-use ostrakon_protocol::event::{Envelope, Init, Map, Signature};
+use ostrakon_protocol::event::{self, Data, Init, Map};
 use ostrakon_protocol::jose::Ed25519Signer;
 use ostrakon_protocol::{
     Block, Cid, CommitId, Document, Ipld, Step, StreamId, StreamType, Unasked, Walk, World, car,
     json,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let [folder, events, rounds] = std::env::args()
@@ -48,17 +48,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+fn tile(content: &Value) -> Result<New, Box<dyn Error>> {
+    Ok(New::Tile(NewTile {
+        content: Some(json::from_json(content)?),
+        ..NewTile::default()
+    }))
+}
+
 /// A tile of `events` signed events, and its newest version.
 fn write_chain(events: usize) -> Result<(CommitId, Vec<u8>), Box<dyn Error>> {
     let signer = Ed25519Signer::from_seed(&[7; 32]);
-    let content = json::from_json(&json!({ "title": "A doc-chain", "count": 0 }))?;
-    let (stream, mut blocks) =
-        tile_init(&signer, Some(content), &TileMetadata::default(), [1; 12])?;
+    let content = json!({ "title": "A doc-chain", "count": 0 });
+    let (stream, mut blocks) = tile(&content)?.written_by(&signer, [1; 12])?;
     let mut tip = *stream.init();
     for count in 1..events {
         let patch = json!([{ "op": "replace", "path": "/count", "value": count }]);
         let patch = json::from_json(&patch)?;
-        let update = tile_update(&signer, &stream, tip, patch, Default::default())?;
+        let payload = Data::payload(*stream.init(), tip, Some(Map::new()), patch)?;
+        let update = event::sign(payload, &signer)?;
         tip = *update.last().ok_or("an update has blocks")?.cid();
         blocks.extend(update);
     }
@@ -74,9 +81,9 @@ fn write_documents(count: usize) -> Result<Vec<u8>, Box<dyn Error>> {
         for (byte, of) in seed.iter_mut().zip(number.to_le_bytes()) {
             *byte = of;
         }
-        let content = json::from_json(&json!({ "title": "A document", "number": number }))?;
+        let content = json!({ "title": "A document", "number": number });
         let signer = Ed25519Signer::from_seed(&seed);
-        let (stream, event) = tile_init(&signer, Some(content), &TileMetadata::default(), [1; 12])?;
+        let (stream, event) = tile(&content)?.written_by(&signer, [1; 12])?;
         roots.push(*stream.init());
         blocks.extend(event);
     }
@@ -98,18 +105,9 @@ fn write_instances(count: usize) -> Result<(StreamId, Vec<u8>), Box<dyn Error>> 
             ("unique".to_owned(), Ipld::Bytes(unique.to_vec())),
         ]);
         let payload = Init::payload(header, Some(json::from_json(&content)?))?;
-        let (protected, signature) = signer.sign(&payload.cid().to_bytes());
-        let signature = Signature {
-            protected: protected.into(),
-            signature: signature.into(),
-        };
-        let envelope = Envelope {
-            payload: *payload.cid(),
-            signatures: vec![signature],
-        };
-        let envelope = envelope.write()?;
-        let cid = *envelope.cid();
-        blocks.extend([payload, envelope]);
+        let event = event::sign(payload, &signer)?;
+        let cid = *event.last().ok_or("an event has blocks")?.cid();
+        blocks.extend(event);
         Ok(cid)
     };
     let models: StreamId = "kh4q0ozorrgaq2mezktnrmdwleo1d".parse()?;

@@ -97,10 +97,7 @@ fn edit(recorded: &Value) -> Edit {
 
 /// Keeps the blocks of an event and returns its CID.
 fn keep(blocks: &mut Blocks, event: Unsigned, key: &Ed25519Signer) -> Cid {
-    let written = match event.needs_signature() {
-        true => event.sign(key).unwrap(),
-        false => event.unsigned(),
-    };
+    let written = event.written_by(key).unwrap();
     let event = *written.last().unwrap().cid();
     blocks.extend(written.into_iter().map(|block| (*block.cid(), block)));
     event

@@ -5,8 +5,8 @@ mod common;
 use std::collections::BTreeMap;
 
 use data_encoding::{BASE64, HEXLOWER};
-use ostrakon_protocol::author::{TileMetadata, tile_deterministic, tile_init, tile_update};
-use ostrakon_protocol::event::{self, Decoded, EventError};
+use ostrakon_protocol::author::{New, NewTile, TileMetadata};
+use ostrakon_protocol::event::{self, Data, Decoded, EventError};
 use ostrakon_protocol::jose::{Ed25519Signer, Header};
 use ostrakon_protocol::{Block, Cid, Event, Ipld, StreamId};
 use serde_json::Value;
@@ -119,21 +119,24 @@ fn a_tile_written_again_with_the_same_key_has_the_same_bytes() {
                         panic!("a signed init event without unique");
                     };
                     let unique = BASE64.decode(unique.as_bytes()).unwrap();
-                    let content = init.content.clone();
-                    tile_init(signer, content, &metadata, unique.try_into().unwrap()).map(
-                        |(id, blocks)| {
-                            assert_eq!(id, stream);
-                            blocks
-                        },
-                    )
+                    let tile = New::Tile(NewTile {
+                        content: init.content.clone(),
+                        metadata,
+                        deterministic: false,
+                    });
+                    let unique = unique.try_into().unwrap();
+                    let (id, blocks) = tile.written_by(signer, unique).unwrap();
+                    assert_eq!(id, stream);
+                    blocks
                 }
                 Event::Data(data) => {
-                    let header = data.header.clone().unwrap();
-                    tile_update(signer, &stream, data.prev, data.data.clone(), header)
+                    let (init, header) = (*stream.init(), data.header.clone());
+                    let payload = Data::payload(init, data.prev, header, data.data.clone());
+                    event::sign(payload.unwrap(), signer).unwrap()
                 }
                 _ => unreachable!("only init and data events are signed"),
             };
-            assert_eq!(again.unwrap()[1], root, "{}", case["name"]);
+            assert_eq!(again[1], root, "{}", case["name"]);
             count += 1;
         }
     }
@@ -152,9 +155,15 @@ fn a_deterministic_tile_has_the_id_that_js_gives_it() {
             panic!("metadata is not a map");
         };
         let controller = case["metadata"]["controllers"][0].as_str().unwrap();
-        let (stream, init) = tile_deterministic(controller, &metadata(&fields)).unwrap();
+        let tile = New::Tile(NewTile {
+            content: None,
+            metadata: metadata(&fields),
+            deterministic: true,
+        });
+        let (kind, init) = tile.init(controller, [0; 12]).unwrap();
+        let stream = StreamId::new(kind, *init.payload().cid());
         assert_eq!(stream.to_string(), want);
-        assert_eq!(stream.init(), init.cid());
+        assert!(!init.needs_signature());
         count += 1;
     }
     assert_eq!(count, 6);

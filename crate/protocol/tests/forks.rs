@@ -3,6 +3,7 @@
 mod common;
 
 use common::world::{ABSENT, Tile, UNASKED, WORLD};
+use ostrakon_protocol::author::{New, NewTile};
 use ostrakon_protocol::chain::MAX_EVENTS;
 use ostrakon_protocol::document::{MAX_BRANCHES, hear_all, load_commit};
 use ostrakon_protocol::event::Data;
@@ -315,8 +316,8 @@ fn a_proof_that_nobody_has_ends_the_walk() {
 fn a_chain_of_another_document_or_without_end_is_refused() {
     let mut tile = Tile::new();
     let key = ostrakon_protocol::jose::Ed25519Signer::from_seed(&[3; 32]);
-    let (_, other) =
-        ostrakon_protocol::author::tile_init(&key, None, &Default::default(), [9; 12]).unwrap();
+    let other = New::Tile(NewTile::default());
+    let (_, other) = other.written_by(&key, [9; 12]).unwrap();
     let other = tile.add(other);
     let outcome = Walk::new(tile.stream, other).advance(&tile.blocks, None);
     assert_eq!(outcome.unwrap_err().code(), "chain-wrong-document");

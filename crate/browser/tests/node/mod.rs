@@ -7,8 +7,7 @@ use std::rc::Rc;
 use futures::channel::oneshot;
 use js_sys::{Array, Function, JSON, Object, Promise, Reflect, Uint8Array};
 use ostrakon_browser::node::OstrakonNode;
-use ostrakon_protocol::author::tile_update;
-use ostrakon_protocol::event::{Envelope, Init, Signature};
+use ostrakon_protocol::event::{self, Data, Init, Map};
 use ostrakon_protocol::jose::Ed25519Signer;
 use ostrakon_protocol::{Block, Cid, CommitId, Ipld, StreamId, StreamType, car};
 use rexie::Rexie;
@@ -81,15 +80,7 @@ impl Tile {
             entry("unique", string("AQEBAQEBAQEBAQEB")),
         ]);
         let payload = Init::payload(header, Some(Ipld::Map(content))).unwrap();
-        let (protected, signature) = signer.sign(&payload.cid().to_bytes());
-        let envelope = Envelope {
-            payload: *payload.cid(),
-            signatures: vec![Signature {
-                protected: protected.into(),
-                signature: signature.into(),
-            }],
-        };
-        let init = vec![payload, envelope.write().unwrap()];
+        let init = event::sign(payload, &signer).unwrap();
         let stream = StreamId::new(StreamType::TILE, *init[1].cid());
         let mut events = vec![*stream.init()];
         let mut blocks = vec![init];
@@ -101,7 +92,8 @@ impl Tile {
             ]);
             let patch = Ipld::List(vec![Ipld::Map(change)]);
             let prev = *events.last().unwrap();
-            let event = tile_update(&signer, &stream, prev, patch, BTreeMap::new()).unwrap();
+            let payload = Data::payload(*stream.init(), prev, Some(Map::new()), patch).unwrap();
+            let event = event::sign(payload, &signer).unwrap();
             events.push(*event.last().unwrap().cid());
             blocks.push(event);
         }

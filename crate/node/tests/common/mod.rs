@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use data_encoding::BASE64;
-use ostrakon_protocol::author::{self, TileMetadata};
+use ostrakon_protocol::author::{New, NewTile};
+use ostrakon_protocol::event::{self, Data, Map};
 use ostrakon_protocol::jose::Ed25519Signer;
 use ostrakon_protocol::{Block, Cid, Ipld, StreamId};
 use serde_json::Value;
@@ -98,9 +99,11 @@ impl Author {
     fn make(seed: u8, unique: [u8; 12], mut content: BTreeMap<String, Ipld>) -> Author {
         let signer = Ed25519Signer::from_seed(&[seed; 32]);
         content.insert("n".to_owned(), Ipld::Integer(0));
-        let content = Ipld::Map(content);
-        let (stream, blocks) =
-            author::tile_init(&signer, Some(content), &TileMetadata::default(), unique).unwrap();
+        let tile = New::Tile(NewTile {
+            content: Some(Ipld::Map(content)),
+            ..NewTile::default()
+        });
+        let (stream, blocks) = tile.written_by(&signer, unique).unwrap();
         let blocks: BTreeMap<Cid, Block> = blocks
             .into_iter()
             .map(|block| (*block.cid(), block))
@@ -169,12 +172,11 @@ fn replace(
         ("path".to_owned(), text(path)),
         ("value".to_owned(), value),
     ]);
-    author::tile_update(
-        signer,
-        stream,
-        prev,
-        Ipld::List(vec![Ipld::Map(change)]),
-        Default::default(),
-    )
-    .unwrap()
+    change_of(signer, stream, prev, Ipld::List(vec![Ipld::Map(change)]))
+}
+
+/// A change of a tile after any event, whatever it says.
+pub fn change_of(signer: &Ed25519Signer, stream: &StreamId, prev: Cid, patch: Ipld) -> Vec<Block> {
+    let payload = Data::payload(*stream.init(), prev, Some(Map::new()), patch).unwrap();
+    event::sign(payload, signer).unwrap()
 }

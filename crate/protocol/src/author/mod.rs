@@ -19,11 +19,11 @@ pub use error::AuthorError;
 pub use instance::{NewInstance, Relation};
 pub use link::NewLink;
 pub use model::NewModel;
-pub use tile::{NewTile, TileMetadata, tile_deterministic, tile_init, tile_update};
+pub use tile::{NewTile, TileMetadata};
 
-use crate::event::{Data, Envelope, Init, Map, Signature};
+use crate::event::{self, Data, Envelope, Init, Map, Signature};
 use crate::jose::Ed25519Signer;
-use crate::{Block, Document, StreamType};
+use crate::{Block, Cid, Document, StreamId, StreamType};
 
 /// An event ready to be signed, or one that needs no signature.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,11 +62,18 @@ impl Unsigned {
 
     /// Signs. Returns the blocks in CAR order, the event last.
     pub fn sign(self, signer: &Ed25519Signer) -> Result<Vec<Block>, AuthorError> {
-        let (protected, signature) = signer.sign(&self.payload.cid().to_bytes());
-        self.signed_by(Signature {
-            protected: protected.into(),
-            signature: signature.into(),
-        })
+        match self.signed {
+            true => Ok(event::sign(self.payload, signer)?),
+            false => Err(AuthorError::NoSignature),
+        }
+    }
+
+    /// The event as this key writes it, signed if it must be: the blocks in CAR order, the event last.
+    pub fn written_by(self, signer: &Ed25519Signer) -> Result<Vec<Block>, AuthorError> {
+        match self.signed {
+            true => self.sign(signer),
+            false => Ok(self.unsigned()),
+        }
     }
 
     /// Takes a signature that was made elsewhere over [`Unsigned::payload`]'s CID. Whether it is one, the verifier says.
@@ -123,6 +130,20 @@ impl New {
                 (StreamType::MODEL_INSTANCE, init)
             }
         })
+    }
+
+    /// The document as its controller's key writes it: its id, and the blocks of the init event in CAR order, the event last.
+    pub fn written_by(
+        &self,
+        signer: &Ed25519Signer,
+        unique: [u8; 12],
+    ) -> Result<(StreamId, Vec<Block>), AuthorError> {
+        let (kind, init) = self.init(signer.did(), unique)?;
+        let blocks = init.written_by(signer)?;
+        let event = blocks
+            .last()
+            .map_or_else(Cid::default, |block| *block.cid());
+        Ok((StreamId::new(kind, event), blocks))
     }
 }
 

@@ -4,10 +4,9 @@ use data_encoding::BASE64;
 use ipld_core::ipld::Ipld;
 
 use super::{AuthorError, Change, Edit, Unsigned, content, patch_list};
-use crate::event::{Data, Map, map_of};
-use crate::jose::Ed25519Signer;
+use crate::event::{Map, map_of};
 use crate::state::field;
-use crate::{Block, Cid, Document, DocumentRef, StreamId, StreamType};
+use crate::{Document, DocumentRef};
 
 /// What the header of a new tile says besides its controller. What is absent is not written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -142,65 +141,19 @@ fn check_header(header: &Map) -> Result<(), AuthorError> {
     Ok(())
 }
 
-/// The init event of a new tile of this key, as [`NewTile`] makes it: its id, and its blocks in CAR order, the event last.
-pub fn tile_init(
-    signer: &Ed25519Signer,
-    content: Option<Ipld>,
-    metadata: &TileMetadata,
-    unique: [u8; 12],
-) -> Result<(StreamId, Vec<Block>), AuthorError> {
-    let tile = NewTile {
-        content,
-        metadata: metadata.clone(),
-        deterministic: false,
-    };
-    let init = tile.init(signer.did(), unique)?;
-    let blocks = match init.needs_signature() {
-        true => init.sign(signer)?,
-        false => init.unsigned(),
-    };
-    let event = blocks
-        .last()
-        .map_or_else(Cid::default, |block| *block.cid());
-    Ok((StreamId::new(StreamType::TILE, event), blocks))
-}
-
-/// The one tile that this controller has for these words.
-pub fn tile_deterministic(
-    controller: &str,
-    metadata: &TileMetadata,
-) -> Result<(StreamId, Block), AuthorError> {
-    let tile = NewTile {
-        content: None,
-        metadata: metadata.clone(),
-        deterministic: true,
-    };
-    let init = tile.init(controller, [0; 12])?.payload;
-    Ok((StreamId::new(StreamType::TILE, *init.cid()), init))
-}
-
-/// A change to a tile after any of its events, `prev`: `patch` is a JSON Patch, `header` the metadata that changes.
-///
-/// Returns the blocks in CAR order, the event last.
-pub fn tile_update(
-    signer: &Ed25519Signer,
-    stream: &StreamId,
-    prev: Cid,
-    patch: Ipld,
-    header: Map,
-) -> Result<Vec<Block>, AuthorError> {
-    let payload = Data::payload(*stream.init(), prev, Some(header), patch)?;
-    let change = Unsigned {
-        payload,
-        signed: true,
-    };
-    change.sign(signer)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::author::New;
     use crate::cbor;
+    use crate::jose::Ed25519Signer;
+
+    fn tile(content: Option<Ipld>) -> New {
+        New::Tile(NewTile {
+            content,
+            ..NewTile::default()
+        })
+    }
 
     /// Made by dids 5.0.3.
     #[test]
@@ -233,7 +186,7 @@ mod tests {
     #[test]
     fn a_tile_without_content_is_one_unsigned_block_without_data() {
         let signer = Ed25519Signer::from_seed(&[7; 32]);
-        let (stream, blocks) = tile_init(&signer, None, &TileMetadata::default(), [1; 12]).unwrap();
+        let (stream, blocks) = tile(None).written_by(&signer, [1; 12]).unwrap();
         assert_eq!(blocks.len(), 1);
         assert_eq!(stream.init(), blocks[0].cid());
         let Ipld::Map(payload) = cbor::decode(blocks[0].bytes()).unwrap() else {
@@ -246,7 +199,7 @@ mod tests {
     fn content_too_large_for_a_block_is_refused() {
         let signer = Ed25519Signer::from_seed(&[7; 32]);
         let content = Ipld::String("x".repeat(crate::MAX_BLOCK_BYTES));
-        let error = tile_init(&signer, Some(content), &TileMetadata::default(), [1; 12]);
+        let error = tile(Some(content)).written_by(&signer, [1; 12]);
         assert_eq!(error.unwrap_err().code(), "content-too-large");
     }
 }

@@ -2,6 +2,7 @@ use bytes::Bytes;
 use cid::Cid;
 
 use super::EventError;
+use crate::jose::Ed25519Signer;
 use crate::jose::jws::{Jws, JwsSignature};
 use crate::{Block, cbor};
 
@@ -70,6 +71,22 @@ impl Envelope {
         };
         Ok(Block::dag_jose(cbor::encode(&jws.to_value())?)?)
     }
+}
+
+/// Signs any payload. Returns the blocks in CAR order, the event last. What a controller may write
+/// [`author`](crate::author) knows.
+pub fn sign(payload: Block, signer: &Ed25519Signer) -> Result<Vec<Block>, EventError> {
+    let (protected, signature) = signer.sign(&payload.cid().to_bytes());
+    let signature = Signature {
+        protected: protected.into(),
+        signature: signature.into(),
+    };
+    let envelope = Envelope {
+        payload: *payload.cid(),
+        signatures: vec![signature],
+    };
+    let event = envelope.write()?;
+    Ok(vec![payload, event])
 }
 
 /// An envelope as nearly all are written, with one signature and nothing besides: read without the detour over values, in

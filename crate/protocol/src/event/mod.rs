@@ -13,7 +13,7 @@ mod time;
 pub use data::Data;
 pub(crate) use decode::decode_signed;
 pub use decode::{Decoded, decode};
-pub use envelope::{Envelope, Signature};
+pub use envelope::{Envelope, Signature, sign};
 pub use init::{Header, Init};
 pub use time::Time;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use ostrakon_protocol::document::{hear_all, load_commit};
-use ostrakon_protocol::event::{Data, Envelope, Init, Map, Signature};
+use ostrakon_protocol::event::{self, Data, Init, Map};
 use ostrakon_protocol::jose::Ed25519Signer;
 use ostrakon_protocol::{
     Block, Cid, CommitId, Document, Ipld, Refusal, StreamId, StreamType, World, json,
@@ -122,16 +122,9 @@ impl Writer {
     }
 
     fn sign(&mut self, payload: Block) -> Cid {
-        let (protected, signature) = self.key.sign(&payload.cid().to_bytes());
-        let envelope = Envelope {
-            payload: *payload.cid(),
-            signatures: vec![Signature {
-                protected: protected.into(),
-                signature: signature.into(),
-            }],
-        };
+        let [payload, event] = event::sign(payload, &self.key).unwrap().try_into().unwrap();
         self.add(payload);
-        self.add(envelope.write().unwrap())
+        self.add(event)
     }
 
     fn add(&mut self, block: Block) -> Cid {

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use multihash::Multihash;
 use ostrakon_protocol::anchor::{AnchorAnswer, Anchors, Proof};
-use ostrakon_protocol::author::{TileMetadata, tile_init, tile_update};
-use ostrakon_protocol::event::{Map, Time};
+use ostrakon_protocol::author::{New, NewTile};
+use ostrakon_protocol::event::{self, Data, Map, Time};
 use ostrakon_protocol::jose::Ed25519Signer;
 use ostrakon_protocol::{
     Block, Chain, Cid, Document, Ipld, Step, StreamId, Walk, World, cbor, json,
@@ -22,9 +22,11 @@ pub struct Tile {
 impl Tile {
     pub fn new() -> Self {
         let key = Ed25519Signer::from_seed(&[1; 32]);
-        let content = json::from_json(&json!({ "n": 0 })).unwrap();
-        let (stream, blocks) =
-            tile_init(&key, Some(content), &TileMetadata::default(), [0; 12]).unwrap();
+        let tile = New::Tile(NewTile {
+            content: Some(json::from_json(&json!({ "n": 0 })).unwrap()),
+            ..NewTile::default()
+        });
+        let (stream, blocks) = tile.written_by(&key, [0; 12]).unwrap();
         let blocks = blocks
             .into_iter()
             .map(|block| (*block.cid(), block))
@@ -54,18 +56,21 @@ impl Tile {
     }
 
     pub fn patch(&mut self, prev: Cid, patch: Value) -> Cid {
-        let patch = json::from_json(&patch).unwrap();
-        let blocks = tile_update(&self.key, &self.stream, prev, patch, Map::new()).unwrap();
-        self.add(blocks)
+        let payload = self.payload(prev, &patch);
+        self.add(event::sign(payload, &self.key).unwrap())
+    }
+
+    fn payload(&self, prev: Cid, patch: &Value) -> Block {
+        let patch = json::from_json(patch).unwrap();
+        Data::payload(*self.stream.init(), prev, Some(Map::new()), patch).unwrap()
     }
 
     /// A change that another key signed.
     pub fn write_as_stranger(&mut self, prev: Cid, value: u64) -> Cid {
         let key = Ed25519Signer::from_seed(&[2; 32]);
         let patch = json!([{ "op": "replace", "path": "/n", "value": value }]);
-        let patch = json::from_json(&patch).unwrap();
-        let blocks = tile_update(&key, &self.stream, prev, patch, Map::new()).unwrap();
-        self.add(blocks)
+        let payload = self.payload(prev, &patch);
+        self.add(event::sign(payload, &key).unwrap())
     }
 
     /// A time event over a tree of one leaf. What the chain says about it is in the transaction: see [`Told`].
