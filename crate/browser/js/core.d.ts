@@ -46,9 +46,9 @@ declare module 'ostrakon-core' {
     passkeyDid(publicKey: string): Promise<string>
     passkeyCandidates(assertion: import('./wire.js').Assertion): Promise<string[]>
     sessionCapability(session: string): Promise<string | undefined>
-    create(session: string, document: string): Promise<object>
-    createMany(session: string, documents: string): Promise<object[]>
-    update(session: string, id: string, content?: string, patch?: string, metadata?: string, base?: string): Promise<object>
+    create(session: string, document: string, signal?: AbortSignal): Promise<object>
+    createMany(session: string, documents: string, signal?: AbortSignal): Promise<object[]>
+    update(session: string, id: string, content?: string, patch?: string, metadata?: string, base?: string, signal?: AbortSignal): Promise<object>
     linkMessage(account: string, did: string): Promise<{ message: string; timestamp: number }>
     linkAccount(proof: { account: string; message: string; timestamp: number; signature: string }): Promise<object>
     outbox(): Promise<import('./types.js').OutboxEntry[]>

@@ -91,6 +91,9 @@ function sorted(value: unknown): unknown {
 /** Whether this can be one. */
 export const isDidProvider = (given: unknown): given is T.DidProvider => typeof (given as T.DidProvider | undefined)?.send === 'function'
 
+/** Of 64 bytes, or 65 where the key is to be recovered: there is no other among the keys that Ceramic knows. */
+const SIGNATURE = /^[\w-]{86,87}$/
+
 let lastRequest = 0
 
 /** What a provider answers to one question. */
@@ -108,8 +111,10 @@ export async function request(provider: T.DidProvider, method: string, params: u
 export async function authenticate(provider: T.DidProvider, prompt: Prompt): Promise<string> {
   const nonce = base64url(crypto.getRandomValues(new Uint8Array(16)))
   const aud = location.origin
-  const answer = (await request(provider, 'did_authenticate', { nonce, aud, paths: [] }, prompt)) as { payload?: unknown; signatures?: { protected?: unknown }[] } | string
-  const [header, payload] = typeof answer === 'string' ? answer.split('.') : [answer.signatures?.[0]?.protected, answer.payload]
+  const answer = (await request(provider, 'did_authenticate', { nonce, aud, paths: [] }, prompt)) as { payload?: unknown; signatures?: { protected?: unknown; signature?: unknown }[] } | string
+  const [one, ...more] = typeof answer === 'string' ? [] : (answer.signatures ?? [])
+  const [header, payload, signature] = typeof answer === 'string' ? answer.split('.') : [one?.protected, answer.payload, one?.signature]
+  if (more.length > 0 || typeof signature !== 'string' || !SIGNATURE.test(signature)) throw unusable('the DID provider’s answer is not signed once')
   const { kid } = section(header)
   const said = section(payload)
   const { did } = said

@@ -110,16 +110,16 @@ export class LocalNode {
       }
       case 'create': {
         const [session, document] = args as Parameters<Methods['create']>
-        return core.create(session, JSON.stringify(document))
+        return core.create(session, JSON.stringify(document), signal)
       }
       case 'createMany': {
         const [session, documents] = args as Parameters<Methods['createMany']>
-        return core.createMany(session, JSON.stringify(documents))
+        return core.createMany(session, JSON.stringify(documents), signal)
       }
       case 'update': {
         const [session, id, change] = args as Parameters<Methods['update']>
         const text = (part: 'content' | 'patch' | 'metadata') => (part in change ? JSON.stringify((change as Record<string, unknown>)[part]) : undefined)
-        return core.update(session, id, text('content'), text('patch'), text('metadata'), change.base)
+        return core.update(session, id, text('content'), text('patch'), text('metadata'), change.base, signal)
       }
       case 'keyMessage': {
         const [account, site] = args as Parameters<Methods['keyMessage']>

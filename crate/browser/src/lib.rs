@@ -46,9 +46,9 @@
 //!   passkeyDid(publicKey: string): Promise<string>
 //!   passkeyCandidates(assertion: Assertion): Promise<string[]>
 //!   /** Writing. Documents, contents, patches and metadata are JSON, as texts. Resolves when it is verified and on disk. */
-//!   create(session: string, document: string): Promise<Document>
-//!   createMany(session: string, documents: string): Promise<Document[]>
-//!   update(session: string, id: string, content?: string, patch?: string, metadata?: string, base?: string): Promise<Document>
+//!   create(session: string, document: string, signal?: AbortSignal): Promise<Document>
+//!   createMany(session: string, documents: string, signal?: AbortSignal): Promise<Document[]>
+//!   update(session: string, id: string, content?: string, patch?: string, metadata?: string, base?: string, signal?: AbortSignal): Promise<Document>
 //!   linkMessage(account: string, did: string): Promise<{ message: string, timestamp: number }>
 //!   linkAccount(proof: { account: string, message: string, timestamp: number, signature: string }): Promise<Document>
 //!   outbox(): Promise<OutboxEntry[]>

@@ -21,6 +21,7 @@ use ostrakon_protocol::{Cid, Document, Ipld};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wasm_bindgen::prelude::*;
+use web_sys::AbortSignal;
 
 use crate::error::Failure;
 use crate::node::{OstrakonNode, parse};
@@ -81,10 +82,16 @@ struct LinkMessage {
 
 #[wasm_bindgen]
 impl OstrakonNode {
-    /// Writes a new document.
-    pub fn create(&self, session: String, document: String) -> Promise {
+    /// Writes a new document. As with all that is written: a `signal` that aborts before it is signed ends it, and a signature
+    /// that comes later is for nothing.
+    pub fn create(
+        &self,
+        session: String,
+        document: String,
+        signal: Option<AbortSignal>,
+    ) -> Promise {
         let (node, sessions) = (self.node.clone(), self.sessions.clone());
-        self.call(None, async move {
+        self.call(signal, async move {
             let signer = sessions.signer(&session, &node)?;
             let document: NewDocument = json(&document)?;
             let (new, content) = Models::default().wanted(&node, document).await?;
@@ -99,9 +106,14 @@ impl OstrakonNode {
 
     /// Writes many new documents, all of them or none.
     #[wasm_bindgen(js_name = createMany)]
-    pub fn create_many(&self, session: String, documents: String) -> Promise {
+    pub fn create_many(
+        &self,
+        session: String,
+        documents: String,
+        signal: Option<AbortSignal>,
+    ) -> Promise {
         let (node, sessions) = (self.node.clone(), self.sessions.clone());
-        self.call(None, async move {
+        self.call(signal, async move {
             let signer = sessions.signer(&session, &node)?;
             let documents: Vec<NewDocument> = json(&documents)?;
             if documents.len() > MAX_MANY {
@@ -125,6 +137,7 @@ impl OstrakonNode {
 
     /// Changes a document: its whole content, or a patch; `metadata` is what changes of it, `base` the tip that it must have.
     /// All but the id are JSON.
+    #[allow(clippy::too_many_arguments, reason = "those of a call from JavaScript")]
     pub fn update(
         &self,
         session: String,
@@ -133,9 +146,10 @@ impl OstrakonNode {
         patch: Option<String>,
         metadata: Option<String>,
         base: Option<String>,
+        signal: Option<AbortSignal>,
     ) -> Promise {
         let (node, sessions) = (self.node.clone(), self.sessions.clone());
-        self.call(None, async move {
+        self.call(signal, async move {
             let signer = sessions.signer(&session, &node)?;
             let stream: StreamId = parse(&id)?;
             let base = base.map(|text| text.parse::<Cid>()).transpose();

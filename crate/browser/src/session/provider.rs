@@ -18,6 +18,8 @@ use super::SessionError;
 
 /// Longest answer of a provider, in bytes of its JSON: what it decrypts has at most 4 MiB.
 pub const MAX_ANSWER: usize = 8 << 20;
+/// All keys that Ceramic knows sign with 64 bytes, or 65 where the key is to be recovered.
+const SIGNATURE_BYTES: std::ops::RangeInclusive<usize> = 64..=65;
 /// Longest message of a provider that is repeated, in characters.
 const MAX_MESSAGE: usize = 200;
 
@@ -45,6 +47,9 @@ impl Provider {
         let (Some(protected), true) = (&one.protected, *jws.payload == payload.to_bytes()) else {
             return Err(unusable("it signed something else"));
         };
+        if !SIGNATURE_BYTES.contains(&one.signature.len()) {
+            return Err(unusable("its signature has the wrong length"));
+        }
         let capability = match answer.get("capability").and_then(Value::as_str) {
             Some(text) => Some(block(text).ok_or_else(|| unusable("its capability is no block"))?),
             None => None,

@@ -38,7 +38,15 @@ fn update(
 ) -> Promise {
     let (session, id) = (session.to_owned(), id.to_owned());
     let base = base.map(str::to_owned);
-    node.update(session, id, Some(content.to_string()), None, None, base)
+    node.update(
+        session,
+        id,
+        Some(content.to_string()),
+        None,
+        None,
+        base,
+        None,
+    )
 }
 
 #[wasm_bindgen_test]
@@ -47,7 +55,7 @@ async fn a_session_writes_in_its_account_s_name_and_on_disk_it_is_at_once() {
     let first = start(&name, Function::default()).await;
     let info = Wallet::new(1).connect(&first).await;
     let (session, did) = (text(&info, "session"), text(&info, "did"));
-    let made = value(first.create(session.clone(), tile(json!({ "n": 1 })))).await;
+    let made = value(first.create(session.clone(), tile(json!({ "n": 1 })), None)).await;
     let made = plain(&made);
     let id = made["id"].as_str().unwrap();
     assert_eq!(made["content"], json!({ "n": 1 }));
@@ -69,7 +77,7 @@ async fn a_session_writes_in_its_account_s_name_and_on_disk_it_is_at_once() {
 
     let node = start(&name, Function::default()).await;
     let patch = json!([{ "op": "add", "path": "/more", "value": true }]).to_string();
-    let patched = node.update(session, id.to_owned(), None, Some(patch), None, None);
+    let patched = node.update(session, id.to_owned(), None, Some(patch), None, None, None);
     let patched = plain(&value(patched).await);
     assert_eq!(patched["content"], json!({ "n": 2, "more": true }));
     assert_eq!(patched["log"].as_array().unwrap().len(), 3);
@@ -82,7 +90,7 @@ async fn a_session_writes_in_its_account_s_name_and_on_disk_it_is_at_once() {
 #[wasm_bindgen_test]
 async fn what_is_not_the_session_s_to_write_is_refused() {
     let (node, session, _) = connected().await;
-    let made = value(node.create(session.clone(), tile(json!({})))).await;
+    let made = value(node.create(session.clone(), tile(json!({})), None)).await;
     let id = text(&made, "id");
     let stranger = text(&Wallet::new(2).connect(&node).await, "session");
     let refused = update(&node, &stranger, &id, json!({ "mine": true }), None);
@@ -93,12 +101,12 @@ async fn what_is_not_the_session_s_to_write_is_refused() {
     let only = Array::of1(&format!("ceramic://{id}").into());
     Reflect::set(&request, &"resources".into(), &only).unwrap();
     let session = text(&wallet.begin(&node, request).await, "session");
-    let refused = node.create(session.clone(), tile(json!({ "n": 1 })));
+    let refused = node.create(session.clone(), tile(json!({ "n": 1 })), None);
     assert_eq!(code(refused).await, "cacao-resources");
     assert_eq!(count(&node).await, 1);
     value(node.revoke_session(session.clone())).await;
     assert_eq!(
-        code(node.create(session, tile(json!({})))).await,
+        code(node.create(session, tile(json!({})), None)).await,
         "session-unknown"
     );
 }
@@ -111,10 +119,10 @@ async fn an_expired_session_writes_nothing() {
     let soon = js_sys::Date::now() + 1_500.0;
     Reflect::set(&request, &"expiresAt".into(), &soon.into()).unwrap();
     let session = text(&wallet.begin(&node, request).await, "session");
-    value(node.create(session.clone(), tile(json!({ "n": 1 })))).await;
+    value(node.create(session.clone(), tile(json!({ "n": 1 })), None)).await;
     futures_timer::Delay::new(std::time::Duration::from_millis(2_000)).await;
     assert_eq!(
-        code(node.create(session, tile(json!({ "n": 2 })))).await,
+        code(node.create(session, tile(json!({ "n": 2 })), None)).await,
         "session-expired"
     );
     assert_eq!(count(&node).await, 1);
@@ -129,17 +137,17 @@ async fn many_are_written_or_none() {
     };
     let bad = json!({ "type": "tile", "init": { "content": { "__proto__": 1 } } });
     assert_eq!(
-        code(node.create_many(session.clone(), list(bad))).await,
+        code(node.create_many(session.clone(), list(bad), None)).await,
         "content-forbidden-key"
     );
     let wrong = json!({ "type": "tile", "init": { "tag": ["a typo"] } });
     assert_eq!(
-        code(node.create_many(session.clone(), list(wrong))).await,
+        code(node.create_many(session.clone(), list(wrong), None)).await,
         "invalid-argument"
     );
     assert_eq!(count(&node).await, 0);
     let good = json!({ "type": "tile", "init": { "family": "f", "tags": ["t"] } });
-    let all = value(node.create_many(session, list(good))).await;
+    let all = value(node.create_many(session, list(good), None)).await;
     assert_eq!(Array::from(&all).length(), 21);
     assert_eq!(count(&node).await, 21);
     assert_eq!(plain(&all)[20]["metadata"]["family"], "f");
@@ -156,12 +164,15 @@ async fn instances_are_what_their_model_wants() {
             "accountRelation": relation,
         });
         let model = json!({ "type": "model", "init": definition }).to_string();
-        text(&value(node.create(session.clone(), model)).await, "id")
+        text(
+            &value(node.create(session.clone(), model, None)).await,
+            "id",
+        )
     };
     let instance = |model: &str, content: Value| {
         let init = json!({ "model": model, "content": content });
         let document = json!({ "type": "modelInstance", "init": init }).to_string();
-        node.create(session.clone(), document)
+        node.create(session.clone(), document, None)
     };
     let list = model(json!({ "type": "list" })).await;
     let made = plain(&value(instance(&list, json!({ "text": "a" }))).await);
@@ -253,12 +264,12 @@ async fn what_a_provider_signs_is_verified_before_it_is_used() {
         (Manner::OtherKey, "wrong-signer"),
     ] {
         manner.set(lie);
-        let refused = code(node.create(did.clone(), tile(json!({ "n": 1 })))).await;
+        let refused = code(node.create(did.clone(), tile(json!({ "n": 1 })), None)).await;
         assert_eq!(refused, told);
         assert_eq!(count(&node).await, 0);
     }
     manner.set(Manner::Honest);
-    let made = plain(&value(node.create(did.clone(), tile(json!({ "n": 1 })))).await);
+    let made = plain(&value(node.create(did.clone(), tile(json!({ "n": 1 })), None)).await);
     assert_eq!(made["metadata"]["controllers"], json!([did]));
 }
 
@@ -288,7 +299,7 @@ async fn a_wallet_s_key_opens_a_3id_that_writes_reads_and_takes_other_wallets() 
     assert_eq!(made["kind"], "3id");
     let did = made["did"].as_str().unwrap().to_owned();
     assert!(did.starts_with("did:3:k"), "{did}");
-    let tile = plain(&value(first.create(did.clone(), tile(json!({ "n": 1 })))).await);
+    let tile = plain(&value(first.create(did.clone(), tile(json!({ "n": 1 })), None)).await);
     assert_eq!(tile["metadata"]["controllers"], json!([did]));
     let second = key(&first, 2).await;
     let second = text(&second, "session");
