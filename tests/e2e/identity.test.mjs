@@ -35,10 +35,13 @@ const signer = (page) => page.locator('.identity .signer').last().getAttribute('
 const bar = (page) => page.locator('#ending')
 const again = (page) => bar(page).getByRole('button', { name: 'Sign again' })
 
-/** Signs in with the Solana wallet. `seconds`: for so long, and no option of the page is as short. */
+/** Chooses a time that no option of the page is as short as. */
+const last = (page, seconds) => page.getByLabel('How long').evaluate((select, seconds) => (select.selectedOptions[0].value = `${seconds}s`), seconds)
+
+/** Signs in with the Solana wallet, for so many seconds. */
 async function signIn(page, { seconds } = {}) {
   await page.getByRole('button', { name: 'Sol', exact: true }).click()
-  if (seconds) await page.getByLabel('How long').evaluate((select, seconds) => (select.selectedOptions[0].value = `${seconds}s`), seconds)
+  if (seconds) await last(page, seconds)
   await page.getByRole('button', { name: 'Ask the wallet' }).click()
   await page.locator('.identity').waitFor()
   return signer(page)
@@ -162,6 +165,30 @@ test('before a session ends the page offers to sign again: one press, and what i
       assert.equal(await page.locator('.content .signer').first().getAttribute('title'), did)
     },
     { prepare: solana },
+  ))
+
+test('with a passkey too, one press is enough, and it is the passkey that signed before', () =>
+  visit(
+    DESKTOP,
+    async (page) => {
+      // The device has another passkey of this site.
+      for (const name of ['other', 'mine']) {
+        await page.getByRole('button', { name: 'Passkey', exact: true }).click()
+        await page.getByLabel('What the device calls a new one').fill(name)
+        await last(page, 20)
+        await page.getByRole('button', { name: 'Make a new one' }).click()
+        await page.locator('.identity').waitFor()
+        if (name === 'other') await page.getByRole('button', { name: 'Sign out' }).click()
+        if (name === 'other') await page.locator('.identity').waitFor({ state: 'detached' })
+      }
+      const did = await signer(page)
+      await bar(page).waitFor()
+      await again(page).click()
+      await bar(page).waitFor({ state: 'hidden' })
+      assert.equal(await page.locator('.identity').count(), 1)
+      assert.equal(await signer(page), did)
+    },
+    { host: 'localhost', prepare: device },
   ))
 
 for (const [name, profile] of [

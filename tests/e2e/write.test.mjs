@@ -88,6 +88,29 @@ test('who refuses in the wallet is told so, by code, and nothing is left', () =>
     assert.equal(await page.locator('.identity').count(), 0)
   }))
 
+test('a session about to end is signed for again by the account it is of, and by no other', () =>
+  visit(DESKTOP, async (page) => {
+    await page.getByRole('button', { name: /^Devnet wallet/ }).click()
+    await page.getByLabel('How long').evaluate((select) => (select.selectedOptions[0].value = '20s'))
+    await page.getByRole('button', { name: 'Ask the wallet' }).click()
+    await wallet(page).getByRole('button', { name: /^Account 2\b/ }).click()
+    await wallet(page).getByRole('button', { name: 'Sign', exact: true }).click()
+    const card = page.locator('.identity .signer')
+    const did = await card.getAttribute('title')
+    const bar = page.locator('#ending')
+    await bar.waitFor()
+    await bar.getByRole('button', { name: 'Sign again' }).click()
+    await wallet(page).getByRole('button', { name: /^Account 3\b/ }).click()
+    await bar.locator('code', { hasText: 'wallet-other-account' }).waitFor()
+    await bar.getByRole('button', { name: 'Sign again' }).click()
+    await wallet(page).getByRole('button', { name: /^Account 2\b/ }).click()
+    await picture(page, 'sign-again')
+    await wallet(page).getByRole('button', { name: 'Sign', exact: true }).click()
+    await bar.waitFor({ state: 'hidden' })
+    assert.equal(await card.getAttribute('title'), did)
+    assert.equal(await card.count(), 1)
+  }))
+
 test('a document is written, its way is told, another profile opens it, and a change arrives there by itself', () =>
   visit(DESKTOP, async (one, other) => {
     const did = await signIn(one)
