@@ -61,6 +61,11 @@ export class Pages {
     return this.#first(able, { did, method, params })
   }
 
+  /** Whether some page can sign as somebody. */
+  get sign(): boolean {
+    return this.#signers.size > 0
+  }
+
   /** Says again what pages have, to a node that has not heard it. */
   tell(): void {
     this.walletsChanged([...new Set(this.#chains.values())])

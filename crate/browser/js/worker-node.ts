@@ -100,7 +100,8 @@ export class LocalNode {
       case 'exportCar':
         return this.#read((core) => core.exportCar(...(args as Parameters<Methods['exportCar']>)))
       case 'sessions':
-        return this.#core.canWrite ? (await this.#core.whole()).sessions() : []
+        // A provider of a page is a session, and only the whole module knows it.
+        return this.#core.canWrite || this.#pages.sign ? (await this.#core.whole()).sessions() : []
     }
     const core = await this.#core.whole()
     switch (request.method) {
