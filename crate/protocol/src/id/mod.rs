@@ -1,15 +1,19 @@
-//! Names of documents and of their versions (CIP-59).
+//! Names of documents and of their versions (CIP-59), and the keys by which peers compare what they hold (CIP-124).
 //!
 //! Ids arrive in gossip, in links and from users, as text and as bytes. A hostile sender can make them endless, give one
 //! id many spellings, or hide bytes behind its end. Text is at most [`MAX_TEXT`] letters, must match from its first letter
 //! to its last, and every byte must belong to the id; whatever was accepted is printed in one spelling only.
 
 mod commit;
+mod event_id;
+mod peer_key;
 mod reference;
 mod stream;
 mod stream_type;
 
 pub use commit::CommitId;
+pub use event_id::{EventId, EventPrefix, MAX_EVENT_ID, network_id};
+pub use peer_key::{MAX_PEER_ADDRESSES, MAX_PEER_KEY, PEER_KEY_END, PeerEntry};
 pub use reference::DocumentRef;
 pub use stream::StreamId;
 pub use stream_type::StreamType;
