@@ -10,6 +10,7 @@ pub mod bitswap;
 pub mod chain_fetch;
 pub mod gossip;
 pub mod mplex;
+pub mod recon;
 
 mod behaviour;
 mod digest;

@@ -180,10 +180,7 @@ mod tests {
     #[test]
     fn an_event_id_has_the_known_bytes_on_mainnet_and_on_a_network_of_ones_own() {
         let tail = "ba25076d730241e745cc7c072ff729ea683b751701711220f4ef7ec208944d257025408bb647949e6b72930520bc80f34d8bfbafd2643d86";
-        assert_eq!(
-            HEXLOWER.encode(id(0).as_bytes()),
-            format!("ce010500{tail}")
-        );
+        assert_eq!(HEXLOWER.encode(id(0).as_bytes()), format!("ce010500{tail}"));
         let local = network_id(&format!("local-{}", 0xce4a_441c_u32)).unwrap();
         let text = HEXLOWER.encode(id(local).as_bytes());
         assert_eq!(text, format!("ce01059c88a9f21c{tail}"));
