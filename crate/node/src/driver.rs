@@ -1,6 +1,8 @@
 //! The future behind a [`Node`](crate::Node): carries what happens into the machine and its orders out, to the network and
 //! the store. It spawns nothing; the store's futures run beside the network, so neither waits for the other.
 
+mod exchanging;
+
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -23,9 +25,11 @@ use crate::answering::{Answered, Answering};
 use crate::chains::{Answers, Asker, ChainsConfig, News};
 use crate::documents::{CallId, Documents, Now, Output, Reply, View, archive};
 use crate::error::NodeError;
+use crate::exchange::Exchange;
 use crate::feed::Writer;
 use crate::network::chain_fetch::{self, AnswerId};
 use crate::network::gossip::{Message, query_id};
+use crate::network::recon::{Key, TalkId};
 use crate::network::{Network, NetworkEvent, WantKind, Wanted};
 use crate::node::{Call, Command};
 use crate::status::{NodeEvent, PeerInfo, Status};
@@ -61,8 +65,15 @@ enum Read {
     Opened(StreamId, Result<Option<Stored>, StoreError>),
     LookedUp(StreamId, Result<Option<Record>, StoreError>),
     Listed(Result<Vec<Record>, StoreError>),
-    Committed(Vec<(StreamId, Result<(), StoreError>)>),
-    CommittedMany(CallId, Result<(), StoreError>),
+    /// And what of it is to be offered, in the same order.
+    Committed(Vec<(StreamId, Result<(), StoreError>)>, Vec<Change>),
+    CommittedMany(CallId, Change, Result<(), StoreError>),
+    /// What is kept, to be offered.
+    Kept(Result<Vec<Record>, StoreError>),
+    /// One document of it.
+    Loaded(Result<Option<Stored>, StoreError>),
+    /// Events that a peer is to get.
+    Found(TalkId, Vec<(Key, Vec<u8>)>),
     Settled(Result<(), StoreError>),
     Served(Wanted, Result<Option<Block>, StoreError>),
     Answered(AnswerId, Answered),
@@ -80,6 +91,8 @@ enum Event {
     Network(NetworkEvent),
     Chain(News),
     Time,
+    /// These conversations waited long enough.
+    Patience(Vec<TalkId>),
     /// Everyone else had a chance since the last events were judged.
     Judge,
 }
@@ -88,6 +101,9 @@ pub(crate) struct Driver<S> {
     network: Network,
     store: Rc<S>,
     documents: Documents,
+    exchange: Exchange,
+    /// Whether a document is being read to be offered.
+    loading: bool,
     asker: Asker<S>,
     commands: mpsc::Receiver<Command>,
     abandoned: mpsc::UnboundedReceiver<CallId>,
@@ -164,6 +180,8 @@ impl<S: Store> Driver<S> {
         };
         let store = Rc::new(store);
         Driver {
+            exchange: Exchange::new(network.number()),
+            loading: false,
             network,
             asker: Asker::new(store.clone(), &chains),
             store,
@@ -239,6 +257,9 @@ impl<S: Store> Driver<S> {
         if self.poll_timer(cx).is_ready() {
             return Poll::Ready(Event::Time);
         }
+        if let Poll::Ready(talks) = self.exchange.poll_patience(cx) {
+            return Poll::Ready(Event::Patience(talks));
+        }
         if self.poll_turn(cx).is_ready() {
             return Poll::Ready(Event::Judge);
         }
@@ -304,6 +325,11 @@ impl<S: Store> Driver<S> {
                 self.documents.chain_doubted(&key, &doubt);
             }
             Event::Time => self.documents.tick(now),
+            Event::Patience(talks) => {
+                for talk in talks {
+                    self.network.recon().kept(talk);
+                }
+            }
             Event::Judge => self.documents.judge(now),
         }
     }
@@ -369,6 +395,7 @@ impl<S: Store> Driver<S> {
                 self.asker.wake();
                 self.documents.ask_chains();
             }
+            Command::Want(wants) => self.want(wants),
             Command::Stop(stopped) => self.stopping = Some(stopped),
         }
     }
@@ -378,9 +405,10 @@ impl<S: Store> Driver<S> {
             Read::Opened(stream, read) => self.documents.opened(stream, read, now),
             Read::LookedUp(stream, read) => self.documents.looked_up(stream, read, now),
             Read::Listed(read) => self.documents.listed(read, now),
-            Read::Committed(all) => {
+            Read::Committed(all, changes) => {
                 self.committing = false;
-                for (stream, written) in all {
+                for ((stream, written), change) in all.into_iter().zip(changes) {
+                    self.offer(change, &written);
                     if let Err(error) = &written {
                         tracing::warn!(%stream, %error, code = error.code(), "nothing was written");
                     }
@@ -389,10 +417,14 @@ impl<S: Store> Driver<S> {
                 }
                 self.count();
             }
-            Read::CommittedMany(call, written) => {
+            Read::CommittedMany(call, change, written) => {
+                self.offer(change, &written);
                 self.documents.committed_many(call, written, now);
                 self.count();
             }
+            Read::Kept(read) => self.kept(read),
+            Read::Loaded(read) => self.loaded(read),
+            Read::Found(talk, values) => self.network.recon().found(talk, values),
             Read::Settled(written) => self.documents.settled(written),
             Read::Served(wanted, read) => {
                 self.serving = self.serving.saturating_sub(1);
@@ -447,6 +479,7 @@ impl<S: Store> Driver<S> {
             NetworkEvent::Wanted(wanted) => self.serve(wanted),
             NetworkEvent::PeerAnswersChains { peer } => self.documents.answers_chains(peer, now),
             NetworkEvent::Chains(event) => self.digest_chains(event, now),
+            NetworkEvent::Recon(event) => self.digest_recon(event, now),
         }
     }
 
@@ -563,6 +596,7 @@ impl<S: Store> Driver<S> {
     fn obey(&mut self, output: Output) {
         let store = self.store.clone();
         match output {
+            Output::Reply(id, reply) if Exchange::is_own(id) => self.received(id, reply.map(drop)),
             Output::Reply(id, reply) => {
                 if let Some(sender) = self.replies.remove(&id) {
                     // Err means that nobody waits for it any more.
@@ -632,8 +666,9 @@ impl<S: Store> Driver<S> {
                 .push(Box::pin(async move { Read::Listed(store.records().await) })),
             Output::Commit(stream, change) => self.changes.push((stream, change)),
             Output::CommitMany(call, change) => {
+                let copy = self.copy(&change);
                 self.reads.push(Box::pin(async move {
-                    Read::CommittedMany(call, store.commit(change).await)
+                    Read::CommittedMany(call, copy, store.commit(change).await)
                 }));
             }
             Output::Settle(change) => {
@@ -693,9 +728,11 @@ impl<S: Store> Driver<S> {
         }
         self.committing = true;
         let changes = std::mem::take(&mut self.changes);
+        let copies = changes.iter().map(|(_, change)| self.copy(change));
+        let copies = copies.collect();
         let store = self.store.clone();
         self.reads.push(Box::pin(async move {
-            Read::Committed(commit_all(&*store, changes).await)
+            Read::Committed(commit_all(&*store, changes).await, copies)
         }));
     }
 

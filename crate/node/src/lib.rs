@@ -7,6 +7,7 @@
 //! - [`documents`]: load, follow, forget, import, export, submit; no I/O.
 //! - [`writing`]: create and update documents.
 //! - [`answering`]: what peers get that ask for whole chains.
+//! - [`Want`]: what is exchanged with other peers whether or not somebody here asked for it.
 //! - [`chains`]: what blockchains are asked about anchors.
 //! - [`Node`]: all of it at work.
 #![forbid(unsafe_code)]
@@ -17,6 +18,7 @@ pub mod chains;
 pub mod documents;
 mod driver;
 mod error;
+mod exchange;
 mod feed;
 pub mod network;
 mod node;
@@ -27,5 +29,6 @@ pub mod writing;
 
 pub use documents::{Publication, Source, View, Waiting, WaitingFor};
 pub use error::NodeError;
+pub use exchange::{BadWant, MAX_POOL_BYTES, MAX_POOL_EVENTS, MAX_RECEIVING, MAX_WANTS, Want};
 pub use node::{Node, NodeConfig, Surroundings};
 pub use status::{NodeEvent, PeerInfo, Status};

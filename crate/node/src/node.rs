@@ -23,6 +23,7 @@ use crate::documents::archive::{self, Import};
 use crate::documents::{CallId, Draft, Intent, View, Waiting};
 use crate::driver::{self, Driver};
 use crate::error::NodeError;
+use crate::exchange::Want;
 use crate::feed::{Writer, feed};
 use crate::network::{Network, NetworkConfig};
 use crate::status::{NodeEvent, Status};
@@ -85,6 +86,7 @@ pub(crate) enum Command {
     Listen(Writer<NodeEvent>),
     Dial(Multiaddr),
     Wake,
+    Want(Vec<Want>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -315,6 +317,14 @@ impl Node {
     /// online again, or has a wallet.
     pub async fn wake(&self) {
         let _ = self.send(Command::Wake).await;
+    }
+
+    /// What this node wants to hold from now on, in place of what it wanted before; [`MAX_WANTS`](crate::MAX_WANTS) at most.
+    /// With a peer that wants the same it exchanges all events in that, both ways (by Recon, as ceramic-one does), and keeps
+    /// what is valid. Nothing happens on a network of which Recon does not know (one that is not Ceramic's, nor `local-` and a
+    /// number). Also a node that wants nothing answers, and says so.
+    pub async fn want(&self, wants: Vec<Want>) {
+        let _ = self.send(Command::Want(wants)).await;
     }
 
     /// Finishes what is being written, and ends the driver. Calls under way fail with [`NodeError::Stopped`].

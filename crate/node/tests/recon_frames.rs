@@ -41,7 +41,7 @@ fn decode(kind: Kind, bytes: &[u8]) -> Vec<Message> {
     // However the transport cuts it.
     for part in bytes.chunks(7) {
         decoder.push(part);
-        while let Some(message) = decoder.next().unwrap() {
+        while let Some(message) = decoder.take().unwrap() {
             messages.push(message);
         }
     }

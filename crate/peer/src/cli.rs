@@ -288,6 +288,10 @@ pub struct PeerArgs {
     /// Document to fetch and follow: a StreamID or ceramic:// address; may be repeated.
     #[arg(long, value_name = "STREAMID")]
     pub follow: Vec<String>,
+    /// What to hold beside that, and to exchange by Recon with peers that want the same: all, model:k…, model:k…@did:…,
+    /// controller:did:…, document:k…; may be repeated.
+    #[arg(long, value_name = "INTEREST")]
+    pub interest: Vec<String>,
     #[command(flatten)]
     pub chains: ChainArgs,
     #[command(flatten)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use libp2p::Multiaddr;
-use ostrakon_node::NodeEvent;
+use ostrakon_node::{NodeEvent, Want};
 use ostrakon_protocol::DocumentRef;
 use serde_json::json;
 
@@ -43,6 +43,14 @@ pub async fn run(
                 .map_err(|error| format!("--follow {text}: {error}."))
         })
         .collect::<Result<_, _>>()?;
+    let interests: Vec<Want> = args
+        .interest
+        .iter()
+        .map(|text| {
+            text.parse()
+                .map_err(|error| format!("--interest: {error}."))
+        })
+        .collect::<Result<_, _>>()?;
     let running = running::start(
         &dir,
         &args.network,
@@ -52,6 +60,7 @@ pub async fn run(
     )
     .await?;
     let node = &running.node;
+    node.want(interests).await;
     let status = node.status().await;
     if args.json {
         let listen: Vec<String> = listen.iter().map(ToString::to_string).collect();

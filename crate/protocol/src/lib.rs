@@ -43,6 +43,7 @@ pub mod jose;
 pub mod json;
 pub mod library;
 pub mod model;
+pub mod offer;
 pub mod patch;
 pub mod refusal;
 pub mod schema;

@@ -70,7 +70,9 @@ impl Documents {
             );
         };
         let from = match (&cause, held) {
-            (Cause::Tip(..) | Cause::Part, _) => Source::Network,
+            (Cause::Tip(..) | Cause::Part | Cause::Submit(_, Intent::Receive, _), _) => {
+                Source::Network
+            }
             (Cause::Asked | Cause::Answered, Some(held)) => held.from,
             (Cause::Submit(..) | Cause::Asked | Cause::Answered, _) => Source::Disk,
         };
@@ -145,7 +147,7 @@ impl Documents {
                 }
                 match cause {
                     Cause::Submit(call, intent, outgoing) => {
-                        if moved && outgoing.is_none() {
+                        if moved && outgoing.is_none() && intent != Intent::Receive {
                             self.outputs
                                 .push_back(Output::Update(stream, *view.document.tip()));
                         }

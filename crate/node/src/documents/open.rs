@@ -98,6 +98,8 @@ pub enum Intent {
     Try,
     /// They are kept, and announced once if they bring a new tip.
     Keep,
+    /// They came from a peer: as many of them as are valid are kept, and nothing is announced.
+    Receive,
     /// They are kept, and a new tip is announced until somebody has it.
     Send,
     /// They make a new document, announced until somebody has it. One that is there is answered with as it is.
@@ -368,6 +370,11 @@ impl Documents {
     ) {
         let held = self.view(&stream).cloned();
         let (call, intent) = (submission.call, submission.intent);
+        if let (Intent::Receive, Some(next), None) = (intent, &judged.changed, &judged.error) {
+            let cause = Cause::Submit(call, intent, None);
+            let next = (next.clone(), judged.used);
+            return self.commit(stream, next, &submission.blocks, cause, now);
+        }
         let misplaced = misplaced(stream, held.as_deref(), intent);
         let judged = match (misplaced.or(judged.error), judged.refusal) {
             (Some(error), _) => Err(error),

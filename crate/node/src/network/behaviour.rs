@@ -6,7 +6,7 @@ use libp2p::{connection_limits, gossipsub, identify, ping};
 
 use super::{
     MAX_CONNECTIONS_PER_PEER, MAX_INCOMING, MAX_OUTGOING, MAX_PENDING, NetworkError, PING_INTERVAL,
-    PING_TIMEOUT, bitswap, chain_fetch, gossip,
+    PING_TIMEOUT, bitswap, chain_fetch, gossip, recon,
 };
 
 /// The same for tab and peer.
@@ -18,6 +18,7 @@ pub(super) struct Behaviour {
     pub(super) bitswap: bitswap::Behaviour,
     pub(super) chains: chain_fetch::Behaviour,
     pub(super) gossip: gossip::Gossipsub,
+    pub(super) recon: recon::Behaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
 }
@@ -28,6 +29,7 @@ pub(super) enum BehaviourEvent {
     Bitswap(bitswap::Event),
     Chains(chain_fetch::Event),
     Gossip(gossipsub::Event),
+    Recon(recon::Event),
     Identify(Box<identify::Event>),
     Ping(ping::Event),
 }
@@ -37,6 +39,7 @@ impl Behaviour {
         keypair: &Keypair,
         topic: &gossipsub::IdentTopic,
         agent: &str,
+        speaks_recon: bool,
     ) -> Result<Behaviour, NetworkError> {
         let limits = connection_limits::ConnectionLimits::default()
             .with_max_established_incoming(Some(MAX_INCOMING))
@@ -51,11 +54,15 @@ impl Behaviour {
         let ping = ping::Config::new()
             .with_interval(PING_INTERVAL)
             .with_timeout(PING_TIMEOUT);
+        // Recon knows peers by their ed25519 keys, and networks by numbers.
+        let is_ed25519 = keypair.public().try_into_ed25519().is_ok();
+        let recon = (speaks_recon && is_ed25519).then(|| keypair.clone());
         Ok(Behaviour {
             limits: connection_limits::Behaviour::new(limits),
             bitswap: bitswap::Behaviour::default(),
             chains: chain_fetch::Behaviour::default(),
             gossip: gossip::behaviour(keypair, topic)?,
+            recon: recon::Behaviour::new(recon),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping),
         })
@@ -77,6 +84,12 @@ impl From<chain_fetch::Event> for BehaviourEvent {
 impl From<gossipsub::Event> for BehaviourEvent {
     fn from(event: gossipsub::Event) -> Self {
         BehaviourEvent::Gossip(event)
+    }
+}
+
+impl From<recon::Event> for BehaviourEvent {
+    fn from(event: recon::Event) -> Self {
+        BehaviourEvent::Recon(event)
     }
 }
 

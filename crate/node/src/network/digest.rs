@@ -4,6 +4,7 @@ use libp2p::gossipsub::{self, MessageAcceptance};
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, PeerId, identify, ping};
+use ostrakon_protocol::id::MAX_PEER_ADDRESSES;
 use web_time::Instant;
 
 use super::behaviour::BehaviourEvent;
@@ -69,6 +70,7 @@ impl Network {
                 });
             }
             SwarmEvent::NewListenAddr { address, .. } => {
+                self.tell_addresses();
                 self.events.push_back(NetworkEvent::Listening { address });
             }
             _ => {}
@@ -87,6 +89,7 @@ impl Network {
                 self.events.push_back(NetworkEvent::Wanted(wanted));
             }
             BehaviourEvent::Chains(event) => self.events.push_back(NetworkEvent::Chains(event)),
+            BehaviourEvent::Recon(event) => self.events.push_back(NetworkEvent::Recon(event)),
             BehaviourEvent::Gossip(event) => self.digest_gossip(event, now),
             BehaviourEvent::Identify(event) => {
                 if let identify::Event::Received { peer_id, info, .. } = *event {
@@ -179,6 +182,15 @@ impl Network {
             source,
             message,
         });
+    }
+
+    /// Others hear where this node can be reached.
+    fn tell_addresses(&mut self) {
+        let own = *self.swarm.local_peer_id();
+        let full = |address: &Multiaddr| without_peer(address).with(Protocol::P2p(own));
+        let addresses = self.swarm.listeners().map(full).take(MAX_PEER_ADDRESSES);
+        let addresses = addresses.collect();
+        self.swarm.behaviour_mut().recon.set_addresses(addresses);
     }
 
     fn change(&mut self, peer: PeerId, apply: impl FnOnce(&mut PeerInfo)) {

@@ -9,6 +9,7 @@ use ostrakon_protocol::block::Block;
 use super::bitswap::Wanted;
 use super::chain_fetch;
 use super::gossip::Message;
+use super::recon;
 
 /// What is known about a connected peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,4 +95,6 @@ pub enum NetworkEvent {
     Chains(chain_fetch::Event),
     /// A peer wants a block. Each one must be given to [`Network::answer`](super::Network::answer), else the peer's next wants wait.
     Wanted(Wanted),
+    /// Of a conversation about what this node holds; to be answered at [`Network::recon`](super::Network::recon).
+    Recon(recon::Event),
 }

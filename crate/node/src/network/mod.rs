@@ -34,7 +34,7 @@ use libp2p::swarm;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Multiaddr, PeerId, Swarm};
 use ostrakon_protocol::block::Block;
-use ostrakon_protocol::id::StreamId;
+use ostrakon_protocol::id::{StreamId, network_id};
 use ostrakon_protocol::sorted::SortedMap;
 use web_time::Instant;
 
@@ -91,6 +91,7 @@ pub struct Network {
     unsent: VecDeque<Vec<u8>>,
     tips: RecentTips,
     talk: Talk,
+    number: Option<u64>,
     events: VecDeque<NetworkEvent>,
     timer: Option<(Instant, Delay)>,
 }
@@ -107,7 +108,8 @@ impl Network {
     ) -> Result<Network, NetworkError> {
         let local = PeerId::from(config.keypair.public());
         let topic = gossip::topic(&config.network);
-        let behaviour = Behaviour::new(&config.keypair, &topic, &config.agent)?;
+        let number = network_id(&config.network);
+        let behaviour = Behaviour::new(&config.keypair, &topic, &config.agent, number.is_some())?;
         let swarm = swarm.with_idle_connection_timeout(IDLE_TIMEOUT);
         let mut swarm = Swarm::new(transport, behaviour, local, swarm);
         for address in config.listen {
@@ -127,6 +129,7 @@ impl Network {
             unsent: VecDeque::new(),
             tips: RecentTips::default(),
             talk: Talk::default(),
+            number,
             events: VecDeque::new(),
             timer: None,
         })
@@ -236,6 +239,16 @@ impl Network {
     /// Forgets that a tip was announced, so that the next announcement is heard again: its blocks could not be had.
     pub fn unhear(&mut self, stream: &StreamId, tip: &Cid) {
         self.tips.forget(stream, tip);
+    }
+
+    /// The network's number in Recon, if it has one.
+    pub fn number(&self) -> Option<u64> {
+        self.number
+    }
+
+    /// What is compared with other peers, and how that goes.
+    pub fn recon(&mut self) -> &mut recon::Behaviour {
+        &mut self.swarm.behaviour_mut().recon
     }
 
     /// What bitswap counted since the start.

@@ -91,6 +91,16 @@ pub async fn start_with<S: Store>(
     peers: &[&Running],
     chains: ChainsConfig,
 ) -> Result<Running, NodeError> {
+    start_on("test", store, peers, chains).await
+}
+
+/// A node on a network of this name.
+pub async fn start_on<S: Store>(
+    network: &str,
+    store: S,
+    peers: &[&Running],
+    chains: ChainsConfig,
+) -> Result<Running, NodeError> {
     let keypair = Keypair::generate_ed25519();
     let address = place();
     let around = Surroundings {
@@ -100,7 +110,7 @@ pub async fn start_with<S: Store>(
         chains,
     };
     let config = NodeConfig {
-        network: "test".to_owned(),
+        network: network.to_owned(),
         keypair,
         peers: peers.iter().map(|peer| peer.address.clone()).collect(),
         listen: vec![address.clone()],
@@ -121,10 +131,15 @@ pub async fn start_empty(peers: &[&Running]) -> Running {
 
 /// A peer that does only what it is told.
 pub fn stranger(peers: &[&Running]) -> Network {
+    stranger_on("test", peers)
+}
+
+/// The same on a network of this name.
+pub fn stranger_on(network: &str, peers: &[&Running]) -> Network {
     let keypair = Keypair::generate_ed25519();
     let transport = transport(&keypair);
     let config = NetworkConfig {
-        network: "test".to_owned(),
+        network: network.to_owned(),
         keypair,
         peers: peers.iter().map(|peer| peer.address.clone()).collect(),
         listen: Vec::new(),

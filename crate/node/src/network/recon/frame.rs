@@ -179,7 +179,7 @@ impl Decoder {
     ///
     /// # Errors
     /// Those of [`FrameError`].
-    pub fn next(&mut self) -> Result<Option<Message>, FrameError> {
+    pub fn take(&mut self) -> Result<Option<Message>, FrameError> {
         if !self.scan()? {
             return Ok(None);
         }

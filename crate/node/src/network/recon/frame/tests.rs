@@ -17,7 +17,7 @@ fn decode(kind: Kind, bytes: &[u8]) -> Result<Vec<Message>, FrameError> {
     let mut decoder = Decoder::new(kind);
     decoder.push(bytes);
     let mut all = Vec::new();
-    while let Some(message) = decoder.next()? {
+    while let Some(message) = decoder.take()? {
         all.push(message);
     }
     Ok(all)
@@ -113,7 +113,7 @@ fn hostile_lengths_are_refused_at_once_and_nothing_is_reserved_for_them() {
     for (bytes, error) in refused {
         let mut decoder = Decoder::new(Kind::Model);
         decoder.push(&hex(bytes));
-        assert_eq!(decoder.next(), Err(error), "{bytes}");
+        assert_eq!(decoder.take(), Err(error), "{bytes}");
         assert!(decoder.buffer.capacity() < 1024);
     }
 }
@@ -209,7 +209,7 @@ proptest! {
         let mut read = Vec::new();
         for part in bytes.chunks(cut) {
             decoder.push(part);
-            while let Some(message) = decoder.next().unwrap() {
+            while let Some(message) = decoder.take().unwrap() {
                 read.push(message);
             }
         }

@@ -119,7 +119,7 @@ fn hear(
     let mut answers = Vec::new();
     for part in bytes.chunks(4096) {
         decoder.push(part);
-        while let Some(message) = decoder.next().unwrap() {
+        while let Some(message) = decoder.take().unwrap() {
             assert!(machine.listens());
             cost.messages += 1;
             machine.hear(message, &side.ring)?;
