@@ -15,7 +15,7 @@ export type * from './types.js'
  * calls may be made; it does not wait for a peer. Fails with an OstrakonError.
  */
 export async function createNode(options: NodeOptions = {}): Promise<Node> {
-  const { network = 'local-1', peers = [], chains = {}, timePolicy = 'proven', name = 'ostrakon', workerUrl, signal, timeout = 30_000 } = options
+  const { network = 'local-1', peers = [], interests = [], chains = {}, timePolicy = 'proven', name = 'ostrakon', workerUrl, signal, timeout = 30_000 } = options
   if (typeof Worker === 'undefined' || typeof location === 'undefined') {
     throw new OstrakonError('no-browser', 'a node needs a browser', {
       hint: 'Importing the package is safe anywhere; call createNode only in the browser.',
@@ -25,7 +25,7 @@ export async function createNode(options: NodeOptions = {}): Promise<Node> {
     workerUrl === undefined
       ? new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })
       : new Worker(workerUrl, { type: 'module' })
-  const start = { network, peers: listed(peers), name, chains: chainList(chains), timePolicy: policy(timePolicy), ...modules(options) }
+  const start = { network, peers: listed('peers', peers, 'multiaddresses'), interests: listed('interests', interests, 'texts such as model:k…'), name, chains: chainList(chains), timePolicy: policy(timePolicy), ...modules(options) }
   return new NodeHandle((listener) => new Client(spawn, start, timeout, listener)).open(signal)
 }
 
@@ -77,7 +77,7 @@ function rpcNode(id: string, given: URL | string): ChainStart['nodes'][number] {
   return { url: url.href, name: url.host }
 }
 
-function listed(peers: unknown): string[] {
-  if (Array.isArray(peers) && peers.every((peer) => typeof peer === 'string')) return peers
-  throw new OstrakonError('invalid-argument', 'peers is a list of multiaddresses')
+function listed(what: string, list: unknown, of: string): string[] {
+  if (Array.isArray(list) && list.every((one) => typeof one === 'string')) return list
+  throw new OstrakonError('invalid-argument', `${what} is a list of ${of}`)
 }

@@ -10,6 +10,12 @@ export interface NodeOptions {
   /** Multiaddresses of peers to dial, such as `/ip4/127.0.0.1/tcp/4102/ws/p2p/12D3…`. None: the node works from disk. */
   peers?: string[]
   /**
+   * What to hold whether or not the page asks for it, and to exchange with peers that want the same (by Recon, as ceramic-one
+   * does): `model:k…`, `model:k…@did:…`, `controller:did:…` (tiles and links), `document:k…` (once it is kept) or `all`.
+   * Default none.
+   */
+  interests?: string[]
+  /**
    * Who may be asked about anchors, by CAIP-2 name of the blockchain: `{ 'eip155:1': { rpc: ['https://…'] } }`. By default
    * nobody is: no third party hears from the node, and the time of an anchor stays `claimed`. The user's own wallet can be
    * asked too, see `node.chains.useWallet`.

@@ -15,6 +15,7 @@ export interface WireError {
 export interface StartOptions {
   network: string
   peers: string[]
+  interests: string[]
   name: string
   wasmUrl: string
   /** Of the module that only reads; none if the page serves the whole one alone. */

@@ -69,7 +69,7 @@
 //! }
 //! export class Following { stop(): void }        // may be called twice
 //!
-//! interface StartOptions { network?: string /* 'local-1' */; peers?: string[]; name?: string /* database, 'ostrakon' */; agent?: string
+//! interface StartOptions { network?: string /* 'local-1' */; peers?: string[]; interests?: string[]; name?: string /* database, 'ostrakon' */; agent?: string
 //!   chains?: { id: string; quorum?: number; nodes: { url: string; name: string }[] }[]; timePolicy?: 'proven' | 'claimed' }
 //! /** Asks a wallet that is on this chain (EIP-1193), or a page's provider of this DID (EIP-2844); `params` and the answer
 //!  *  are JSON. */

@@ -14,7 +14,7 @@ use futures::{Stream, StreamExt};
 use gloo::events::EventListener;
 use js_sys::{Array, Function, Promise, Uint8Array};
 use libp2p::Multiaddr;
-use ostrakon_node::{Node, NodeConfig, Surroundings};
+use ostrakon_node::{Node, NodeConfig, Surroundings, Want};
 use ostrakon_protocol::id::{DocumentRef, StreamId};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
@@ -39,6 +39,7 @@ const MAX_TIMEOUT: f64 = i32::MAX as f64;
 struct StartOptions {
     network: String,
     peers: Vec<String>,
+    interests: Vec<String>,
     name: String,
     agent: String,
     chains: Vec<ChainOptions>,
@@ -50,6 +51,7 @@ impl Default for StartOptions {
         StartOptions {
             network: "local-1".into(),
             peers: Vec::new(),
+            interests: Vec::new(),
             name: "ostrakon".into(),
             agent: concat!("ostrakon/", env!("CARGO_PKG_VERSION")).into(),
             chains: Vec::new(),
@@ -291,6 +293,15 @@ async fn start(
         .iter()
         .map(peer)
         .collect::<Result<Vec<_>, _>>()?;
+    let interest = |text: &String| {
+        text.parse::<Want>()
+            .map_err(|error| Failure::new("invalid-argument", error.to_string()))
+    };
+    let interests = options
+        .interests
+        .iter()
+        .map(interest)
+        .collect::<Result<Vec<_>, _>>()?;
     let store = IndexedDb::open(&options.name).await?;
     let keypair = identity(&store).await?;
     let transport = transport::transport(&keypair)
@@ -317,6 +328,7 @@ async fn start(
     };
     let (node, driver) = Node::start(config, around).await?;
     spawn_local(driver);
+    node.want(interests).await;
     let (stop, stopped) = oneshot::channel();
     let stopped = stopped.shared();
     let events = node

@@ -610,7 +610,100 @@ fn init_tail(id: &EventId) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use libp2p::PeerId;
+    use libp2p::swarm::ConnectionId;
+    use ostrakon_protocol::author::{TileMetadata, tile_init};
+    use ostrakon_protocol::jose::Ed25519Signer;
+
     use super::*;
+
+    const NETWORK: u64 = 7;
+
+    fn made(seed: u8) -> (StreamId, HashMap<Cid, Block>) {
+        let signer = Ed25519Signer::from_seed(&[seed; 32]);
+        let (stream, blocks) =
+            tile_init(&signer, None, &TileMetadata::default(), [seed; 12]).unwrap();
+        let blocks = blocks.into_iter().map(|block| (*block.cid(), block));
+        (stream, blocks.collect())
+    }
+
+    fn value(stream: &StreamId, blocks: &HashMap<Cid, Block>) -> (Key, Vec<u8>) {
+        let place = offer::place(NETWORK, stream, blocks).unwrap();
+        let key = place.prefix.event(stream.init()).into();
+        let all = offer::event_blocks(stream.init(), blocks).unwrap();
+        (key, car::write(&[*stream.init()], &all))
+    }
+
+    fn talk() -> TalkId {
+        TalkId::new(PeerId::random(), ConnectionId::new_unchecked(1), 1)
+    }
+
+    #[test]
+    fn what_is_no_event_or_another_than_its_key_names_ends_the_conversation() {
+        let ((stream, blocks), (other, others)) = (made(1), made(2));
+        let (key, good) = value(&stream, &blocks);
+        let (_, foreign) = value(&other, &others);
+        let mut damaged = good.clone();
+        *damaged.last_mut().unwrap() ^= 1;
+        let elsewhere = EventPrefix::of_separator(8, "type", &[]).of_controller("did:key:z");
+        let elsewhere = elsewhere.of_document(stream.init()).event(stream.init());
+        let bad = [
+            (key.clone(), b"no CAR".to_vec(), "car-truncated"),
+            (
+                key.clone(),
+                good[..good.len() - 1].to_vec(),
+                "car-truncated",
+            ),
+            (key.clone(), damaged, "recon-invalid-value"),
+            (key.clone(), foreign, "recon-invalid-value"),
+            (elsewhere.into(), good.clone(), "recon-invalid-value"),
+            (vec![1, 2, 3], good.clone(), "id-wrong-codec"),
+        ];
+        for (key, value, why) in bad {
+            let mut exchange = Exchange::new(Some(NETWORK));
+            let received = exchange.received(talk(), vec![(key, value)], false);
+            assert!(received.is_err(), "{why}");
+        }
+        let mut exchange = Exchange::new(Some(NETWORK));
+        assert_eq!(exchange.received(talk(), vec![(key, good)], false), Ok(()));
+        assert_eq!(exchange.tips().len(), 1);
+    }
+
+    #[test]
+    fn an_event_whose_key_names_another_place_is_passed_over() {
+        let (stream, blocks) = made(1);
+        let (_, good) = value(&stream, &blocks);
+        let place = EventPrefix::of_separator(NETWORK, "model", b"x").of_controller("did:key:z");
+        let key = place.of_document(stream.init()).event(stream.init()).into();
+        let mut exchange = Exchange::new(Some(NETWORK));
+        assert_eq!(exchange.received(talk(), vec![(key, good)], true), Ok(()));
+        assert!(exchange.tips().is_empty());
+        assert_eq!(exchange.answers().len(), 1);
+    }
+
+    #[test]
+    fn no_more_is_judged_at_once_than_the_bound_and_the_peer_waits_meanwhile() {
+        let mut exchange = Exchange::new(Some(NETWORK));
+        let talk = talk();
+        let values: Vec<(Key, Vec<u8>)> = (0..=MAX_RECEIVING)
+            .map(|number| {
+                let signer = Ed25519Signer::from_seed(&[3; 32]);
+                let mut unique = [0; 12];
+                unique[..8].copy_from_slice(&number.to_le_bytes()[..8]);
+                let (stream, blocks) =
+                    tile_init(&signer, None, &TileMetadata::default(), unique).unwrap();
+                let blocks = blocks.into_iter().map(|block| (*block.cid(), block));
+                value(&stream, &blocks.collect())
+            })
+            .collect();
+        exchange.received(talk, values, false).unwrap();
+        assert_eq!(exchange.tips().len(), MAX_RECEIVING);
+        assert!(exchange.answers().is_empty());
+        let recon = Behaviour::new(None);
+        exchange.judged(FIRST_CALL, &Ok(()), &recon);
+        assert_eq!(exchange.answers(), [talk]);
+        assert_eq!(exchange.tips().len(), 1);
+    }
 
     #[test]
     fn interests_are_written_as_they_are_read_and_everything_else_is_refused() {

@@ -46,13 +46,18 @@ impl Running {
 
 /// Runs a test and the drivers of its nodes on one thread.
 pub fn run(test: impl Future<Output = ()>) {
+    run_within(LONG * 2, test);
+}
+
+/// The same for one that takes longer.
+pub fn run_within(longest: Duration, test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .unwrap();
     let tasks = tokio::task::LocalSet::new();
     tasks.block_on(&runtime, async {
-        tokio::time::timeout(LONG * 2, test)
+        tokio::time::timeout(longest, test)
             .await
             .expect("the test takes too long")
     });

@@ -56,6 +56,17 @@ pub struct TalkId {
     id: u64,
 }
 
+impl TalkId {
+    #[cfg(test)]
+    pub(crate) fn new(peer: PeerId, connection: ConnectionId, id: u64) -> TalkId {
+        TalkId {
+            peer,
+            connection,
+            id,
+        }
+    }
+}
+
 /// What Recon has to say.
 #[derive(Debug)]
 pub enum Event {

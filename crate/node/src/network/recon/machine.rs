@@ -20,7 +20,7 @@ pub const MAX_IN_FLIGHT: usize = 20;
 pub const MAX_STACK: usize = 8192;
 /// Range requests in one conversation: sets of which some tens of thousands of keys differ in as many places. What more there
 /// is waits for the next one.
-pub const MAX_REQUESTS: usize = 1 << 17;
+pub const MAX_REQUESTS: usize = 1 << 16;
 /// Values received in one conversation.
 pub const MAX_VALUES: usize = 1 << 20;
 /// Values that are kept together (as ceramic-one).

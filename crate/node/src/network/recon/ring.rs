@@ -186,7 +186,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
+        #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn a_ring_says_what_a_plain_set_says(
             changes in prop::collection::vec((any::<bool>(), any::<u16>()), 0..1500),

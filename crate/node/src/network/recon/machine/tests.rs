@@ -199,7 +199,7 @@ fn whoever_wants_nothing_in_common_says_farewell_at_once() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
     fn after_a_conversation_both_hold_what_both_wanted_of_the_union(
         one in prop::collection::hash_set(0..600_u32, 0..400),
