@@ -612,7 +612,7 @@ fn init_tail(id: &EventId) -> &[u8] {
 mod tests {
     use libp2p::PeerId;
     use libp2p::swarm::ConnectionId;
-    use ostrakon_protocol::author::{TileMetadata, tile_init};
+    use ostrakon_protocol::author::{New, NewTile};
     use ostrakon_protocol::jose::Ed25519Signer;
 
     use super::*;
@@ -620,9 +620,13 @@ mod tests {
     const NETWORK: u64 = 7;
 
     fn made(seed: u8) -> (StreamId, HashMap<Cid, Block>) {
+        written(seed, [seed; 12])
+    }
+
+    fn written(seed: u8, unique: [u8; 12]) -> (StreamId, HashMap<Cid, Block>) {
         let signer = Ed25519Signer::from_seed(&[seed; 32]);
-        let (stream, blocks) =
-            tile_init(&signer, None, &TileMetadata::default(), [seed; 12]).unwrap();
+        let tile = New::Tile(NewTile::default());
+        let (stream, blocks) = tile.written_by(&signer, unique).unwrap();
         let blocks = blocks.into_iter().map(|block| (*block.cid(), block));
         (stream, blocks.collect())
     }
@@ -687,13 +691,10 @@ mod tests {
         let talk = talk();
         let values: Vec<(Key, Vec<u8>)> = (0..=MAX_RECEIVING)
             .map(|number| {
-                let signer = Ed25519Signer::from_seed(&[3; 32]);
                 let mut unique = [0; 12];
                 unique[..8].copy_from_slice(&number.to_le_bytes()[..8]);
-                let (stream, blocks) =
-                    tile_init(&signer, None, &TileMetadata::default(), unique).unwrap();
-                let blocks = blocks.into_iter().map(|block| (*block.cid(), block));
-                value(&stream, &blocks.collect())
+                let (stream, blocks) = written(3, unique);
+                value(&stream, &blocks)
             })
             .collect();
         exchange.received(talk, values, false).unwrap();
