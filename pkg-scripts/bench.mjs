@@ -8,6 +8,7 @@ import { buildPeer } from './build-peer.mjs'
 import { buildBenchWasm, buildWasm } from './build-wasm.mjs'
 import { peers } from './lib/bench-peers.mjs'
 import { buildJsCeramic, installPeers } from './lib/js-ceramic.mjs'
+import { buildOrbitDb } from './lib/orbitdb.mjs'
 import { main, output, root, step, Stop } from './lib/run.mjs'
 import { setup } from './setup.mjs'
 
@@ -68,21 +69,30 @@ async function store({ browser, server }) {
   ]
 }
 
-/** From call to durable on disk: many documents in one call, and one document again and again. */
-async function writing({ browser, server }) {
-  const page = await browser.newPage()
+/**
+ * From call to durable on disk: many documents in one call, and one document again and again, beside OrbitDB, each with a
+ * database of its own in IndexedDB, in turns in one page. The profile is on disk: without one a browser keeps IndexedDB in memory.
+ */
+async function writing({ launchOnDisk, server }) {
+  const context = await launchOnDisk()
+  const page = await context.newPage()
   await page.goto(`${server.url}/bench/core.html`)
   await page.waitForFunction(() => globalThis.bench)
-  const rates = { create: [], update: [] }
+  const rates = { create: [], update: [], put: [] }
   for (let round = -1; round < ROUNDS; round += 1) { // the first warms the engine up
-    const { create, update } = await page.evaluate(() => globalThis.bench.writing(1_000, 100))
+    const { create, update } = await page.evaluate(() => globalThis.bench.writing(1_000, 2_000))
+    const put = await page.evaluate(() => globalThis.bench.orbit(100))
     if (round < 0) continue
     rates.create.push(1_000_000 / create)
-    rates.update.push(100_000 / update)
+    rates.update.push(2_000_000 / update)
+    rates.put.push(100_000 / put)
   }
+  await context.close()
   return [
     { name: '1,000 tiles created in one call, signed, verified and on disk', value: median(rates.create), unit: 'documents/s' },
     { name: 'updates of one tile, each answered before the next', value: median(rates.update), unit: 'updates/s' },
+    { name: 'puts of one document, each answered before the next, OrbitDB', value: median(rates.put), unit: 'puts/s' },
+    { name: 'updates of one tile against puts of OrbitDB', value: median(rates.update) / median(rates.put), unit: '×' },
   ]
 }
 
@@ -167,10 +177,11 @@ await main(async () => {
   await buildBenchWasm()
   if (parts.some(([name]) => name === 'verification')) await buildJsCeramic()
   if (parts.some(([name]) => name === 'peers')) await installPeers()
+  if (parts.some(([name]) => name === 'writing')) await buildOrbitDb()
   await buildJs()
   process.env.OSTRAKON_BIN = await buildPeer({ release: true })
   // These come with the npm packages, which the set-up may just have installed.
-  const [{ launch }, { serve }, { Devnet }] = await Promise.all(
+  const [{ launch, launchOnDisk }, { serve }, { Devnet }] = await Promise.all(
     ['support/chromium', 'support/serve', 'e2e/devnet'].map((name) => import(`../tests/${name}.mjs`)),
   )
   const browser = await launch()
@@ -180,7 +191,7 @@ await main(async () => {
   try {
     for (const [name, measure] of parts) {
       step(name)
-      for (const row of await measure({ browser, server, devnet })) {
+      for (const row of await measure({ browser, launchOnDisk, server, devnet })) {
         rows.push({ part: name, ...row })
         console.log(`  ${row.name.padEnd(64)} ${(row.unit === '×' ? row.value.toFixed(2) : whole(row.value)).padStart(12)} ${row.unit}`)
       }
@@ -218,6 +229,13 @@ function benchPages() {
         return 10_000 / ((write + read) / 1000)
       }
       const writing = (count, updates) => benchWriting('bench-writing-' + databases++, count, updates)
+      const orbit = async (count) => {
+        const theirs = await import('/target/bench/orbitdb.js')
+        const database = await theirs.open('bench-orbitdb-' + databases++)
+        const took = await theirs.put(database, count)
+        await database.close()
+        return took
+      }
       const single = async () => {
         const open = indexedDB.open('bench-single-' + databases++)
         open.onupgradeneeded = () => open.result.createObjectStore('blocks')
@@ -266,7 +284,7 @@ function benchPages() {
         return times
       }
       const instances = async (model) => benchInstances(model, await file('instances.car'))
-      globalThis.bench = { packed, single, writing, open, run, instances }
+      globalThis.bench = { packed, single, writing, orbit, open, run, instances }
     `),
   }
 }

@@ -49,6 +49,8 @@ pub const MAX_SLEEP: Duration = Duration::from_secs(600);
 pub const MAX_UNKNOWN: usize = 64;
 /// Listeners to the node's events.
 pub const MAX_LISTENERS: usize = 64;
+/// How long events are judged before whoever shares the thread gets a turn. A browser takes 4 ms to give it back.
+pub const MAX_JUDGING: Duration = Duration::from_millis(8);
 
 /// What a call is answered with.
 pub(crate) enum Answer {
@@ -93,7 +95,7 @@ enum Event {
     Time,
     /// These conversations waited long enough.
     Patience(Vec<TalkId>),
-    /// Everyone else had a chance since the last events were judged.
+    /// There are events to judge, and time for it.
     Judge,
 }
 
@@ -125,8 +127,9 @@ pub(crate) struct Driver<S> {
     usage: Usage,
     stale: bool,
     timer: Option<(Duration, Delay)>,
-    /// The next turn at judging.
+    /// The next turn at judging, and how long the one at hand took so far.
     turn: Option<Delay>,
+    judged: Duration,
     started: Instant,
     stopping: Option<oneshot::Sender<()>>,
 }
@@ -203,6 +206,7 @@ impl<S: Store> Driver<S> {
             stale: false,
             timer: None,
             turn: None,
+            judged: Duration::ZERO,
             started: Instant::now(),
             stopping: None,
         }
@@ -270,13 +274,19 @@ impl<S: Store> Driver<S> {
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.documents.is_judging() {
             self.turn = None;
+            self.judged = Duration::ZERO;
             return Poll::Pending;
+        }
+        // What comes from others waits a little, so that more of it is judged together.
+        if self.judged < MAX_JUDGING && self.documents.is_judging_own() {
+            return Poll::Ready(());
         }
         let turn = self.turn.get_or_insert_with(|| Delay::new(Duration::ZERO));
         if turn.poll_unpin(cx).is_pending() {
             return Poll::Pending;
         }
         self.turn = None;
+        self.judged = Duration::ZERO;
         Poll::Ready(())
     }
 
@@ -330,7 +340,11 @@ impl<S: Store> Driver<S> {
                     self.network.recon().kept(talk);
                 }
             }
-            Event::Judge => self.documents.judge(now),
+            Event::Judge => {
+                self.documents.judge(now);
+                let took = self.started.elapsed().saturating_sub(now.ticks);
+                self.judged = self.judged.saturating_add(took);
+            }
         }
     }
 

@@ -34,10 +34,11 @@ pub const RECORDS: &str = "records";
 pub const PACKS: &str = "packs";
 /// [stream id, sequence] → short names of the pack's blocks.
 pub const INDEX: &str = "index";
-/// Name → secret of this tab; and, under names that begin with [`ANSWER`] and [`OUTBOX`], what chains answered and, by document,
-/// what waits to be published.
+/// Name → secret of this tab; and, under names that begin with [`ANSWER`], [`OUTBOX`] and [`JOURNAL`], what chains answered, by
+/// document what waits to be published, and by number what is not in its place yet.
 pub const KEYS: &str = "keys";
-const STORES: [&str; 4] = [RECORDS, PACKS, INDEX, KEYS];
+/// All of them.
+pub const STORES: [&str; 4] = [RECORDS, PACKS, INDEX, KEYS];
 
 /// How the name of a chain's answer begins.
 pub const ANSWER: &str = "answer/";
@@ -47,6 +48,9 @@ pub const SESSION: &str = "session/";
 
 /// How the name of an entry of the outbox begins.
 pub const OUTBOX: &str = "outbox/";
+
+/// How the name of a record of the journal begins.
+pub const JOURNAL: &str = "journal/";
 
 /// The names that begin with one of these, each of which ends with a slash.
 pub fn named(prefix: &str) -> Result<KeyRange, StoreError> {
@@ -208,6 +212,22 @@ pub fn keys(document: &str) -> Result<KeyRange, StoreError> {
         None,
     )
     .map_err(|error| meaning(&error.into()))
+}
+
+/// The key of a record of the journal: the order of names is that of numbers.
+pub fn number(sequence: u32) -> JsValue {
+    format!("{JOURNAL}{sequence:010}").into()
+}
+
+/// The number of a record of the journal.
+pub fn number_of(key: &JsValue) -> Option<u32> {
+    key.as_string()?.strip_prefix(JOURNAL)?.parse().ok()
+}
+
+/// Records of the journal, from one to another.
+pub fn numbers(first: u32, last: u32) -> Result<KeyRange, StoreError> {
+    let range = KeyRange::bound(&number(first), &number(last), None, None);
+    range.map_err(|error| meaning(&error.into()))
 }
 
 /// A document and a sequence, from a key.

@@ -1,7 +1,7 @@
 //! [`IndexedDb`]: the node's [`Store`] in a browser.
 
-use std::cell::RefCell;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use async_trait::async_trait;
@@ -9,6 +9,7 @@ use bytes::Bytes;
 use cid::Cid;
 use futures::future::{join, join_all};
 use futures::lock::Mutex;
+use futures_timer::Delay;
 use js_sys::Uint8Array;
 use ostrakon_node::chains::kept::MAX_KEPT;
 use ostrakon_node::store::{Change, Outgoing, Record, Store, StoreError, Stored, Usage};
@@ -18,13 +19,15 @@ use rexie::{Rexie, Transaction, TransactionMode};
 use wasm_bindgen::JsValue;
 
 use super::database::{
-    self, ANSWER, INDEX, KEYS, OUTBOX, PACKS, RECORDS, SESSION, Write, begin, key, keys, meaning,
-    named, run,
+    self, ANSWER, INDEX, KEYS, OUTBOX, PACKS, RECORDS, SESSION, STORES, Write, begin, key, keys,
+    meaning, named, number, run,
 };
-use super::finder::{self, Finder, Name};
-use super::fresh;
-use super::pack::{self, Entry, Pack, PackError};
-use super::row::{self, PackInfo, Row, RowError};
+use super::finder::Finder;
+use super::pack::{self, Pack, PackError};
+use super::pending::{MAX_JOURNAL_BYTES, Pending, Piece, Waiting};
+use super::place::{Plan, plan, recount};
+use super::row::{self, Row, RowError};
+use super::settle::SETTLED_AFTER;
 
 /// Packs kept in memory for peers who ask for one block after another; each has at most `MAX_PACK_BYTES`.
 const CACHED_PACKS: usize = 4;
@@ -36,11 +39,17 @@ pub struct IndexedDb(Rc<Inner>);
 /// A pack in memory: its document, its sequence, itself.
 type Cached = (Rc<str>, u32, Rc<Pack>);
 
-struct Inner {
-    name: String,
+pub(super) struct Inner {
+    pub(super) name: String,
     database: Option<Rexie>,
-    finder: RefCell<Finder>,
+    pub(super) finder: RefCell<Finder>,
     cache: RefCell<VecDeque<Cached>>,
+    pub(super) pending: RefCell<Pending>,
+    /// How much is in its place, once it was counted.
+    pub(super) counted: Cell<Option<Usage>>,
+    /// Held while something is written, and by readers until their transaction began: what they know of the journal belongs
+    /// to what they find in the places.
+    pub(super) writing: Mutex<()>,
     /// Held while a block is looked up: a crowd of questions reads the index and each pack once, not each for itself.
     looking: Mutex<()>,
 }
@@ -56,13 +65,18 @@ impl Drop for Inner {
 impl IndexedDb {
     /// Opens a database, making it if there is none. Fails with `store-newer` if a newer version of Ostrakon made it.
     pub async fn open(name: &str) -> Result<IndexedDb, StoreError> {
-        Ok(IndexedDb(Rc::new(Inner {
+        let inner = Rc::new(Inner {
             database: Some(database::open(name).await?),
             name: name.to_owned(),
             finder: RefCell::default(),
             cache: RefCell::default(),
+            pending: RefCell::default(),
+            counted: Cell::default(),
+            writing: Mutex::default(),
             looking: Mutex::default(),
-        })))
+        });
+        run(inner.clone().resume()).await?;
+        Ok(IndexedDb(inner))
     }
 
     /// A secret of this tab, if it was kept.
@@ -141,15 +155,15 @@ impl IndexedDb {
 #[async_trait(?Send)]
 impl Store for IndexedDb {
     async fn commit(&self, change: Change) -> Result<(), StoreError> {
-        run(self.0.clone().change(change.into_list())).await
+        run(self.0.clone().commit(change.into_list())).await
     }
 
     async fn document(&self, id: &StreamId) -> Result<Option<Stored>, StoreError> {
-        run(self.0.clone().document(id.to_string())).await
+        run(self.0.clone().document(*id)).await
     }
 
     async fn record(&self, id: &StreamId) -> Result<Option<Record>, StoreError> {
-        run(self.0.clone().record(id.to_string())).await
+        run(self.0.clone().record(*id)).await
     }
 
     async fn block(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
@@ -157,29 +171,29 @@ impl Store for IndexedDb {
     }
 
     async fn records(&self) -> Result<Vec<Record>, StoreError> {
-        let rows = run(self.0.clone().rows()).await?;
-        rows.iter()
-            .map(|(document, row)| record(document, row))
-            .collect()
+        let (rows, waiting) = run(self.0.clone().rows()).await?;
+        let records = rows.iter().map(|(document, row)| record(document, row));
+        Ok(waiting.records(records.collect::<Result<_, _>>()?))
     }
 
     async fn outbox(&self) -> Result<Vec<Outgoing>, StoreError> {
         let inner = self.0.clone();
         let entries = run(async move {
-            let transaction = inner.begin(&[KEYS], TransactionMode::ReadOnly)?;
+            let (waiting, transaction) = inner.reading(&[KEYS]).await?;
             let keys = store(&transaction, KEYS)?;
             let all = keys.get_all(Some(named(OUTBOX)?), None).await;
-            all.map_err(|error| meaning(&error))
+            Ok((waiting, all.map_err(|error| meaning(&error))?))
         });
-        let mut waiting = Vec::new();
-        for entry in entries.await? {
+        let (waiting, entries) = entries.await?;
+        let mut outbox = Vec::new();
+        for entry in entries {
             match Outgoing::from_bytes(&database::bytes(&entry).unwrap_or_default()) {
-                Ok(outgoing) => waiting.push(outgoing),
+                Ok(outgoing) => outbox.push(outgoing),
                 Err(StoreError::Corrupt(error)) => tracing::warn!(%error, "left out"),
                 Err(error) => return Err(error),
             }
         }
-        Ok(waiting)
+        Ok(waiting.outbox(outbox))
     }
 
     async fn answer(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
@@ -207,153 +221,108 @@ impl Store for IndexedDb {
         .await
     }
 
+    /// Whoever wants to know waits until what was written last is in its place.
     async fn usage(&self) -> Result<Usage, StoreError> {
-        let rows = run(self.0.clone().rows()).await?;
-        Ok(Usage {
-            documents: rows.len() as u64,
-            blocks: rows.iter().map(|(_, row)| row.blocks()).sum(),
-            bytes: rows.iter().map(|(_, row)| row.bytes()).sum(),
-        })
-    }
-}
-
-/// What a commit touches.
-const STORES: [&str; 4] = [RECORDS, PACKS, INDEX, KEYS];
-
-/// What is to be written for one change.
-#[derive(Default)]
-struct Plan {
-    document: String,
-    writes: Vec<Write>,
-    /// Packs and the blocks in them.
-    places: Vec<(u32, Vec<Cid>)>,
-    forgets: bool,
-}
-
-/// Reads what a change depends on and says what is to be written.
-async fn plan(transaction: &Transaction, change: Change) -> Result<Plan, StoreError> {
-    match change {
-        Change::Put { record, blocks } => put(transaction, record, blocks).await,
-        Change::Forget(stream) => {
-            let document = stream.to_string();
-            let range: JsValue = keys(&document)?.into();
-            let writes = vec![
-                Write::Delete(KEYS, outbox_key(&stream)),
-                Write::Delete(PACKS, range.clone()),
-                Write::Delete(INDEX, range),
-                Write::Delete(RECORDS, document.into()),
-            ];
-            Ok(Plan {
-                writes,
-                forgets: true,
-                ..Plan::default()
-            })
+        if self.0.pending.borrow().waiting.bytes() > 0 {
+            Delay::new(SETTLED_AFTER).await;
         }
-        Change::Queue(outgoing) => {
-            let key = outbox_key(&outgoing.stream);
-            let writes = vec![Write::Put(KEYS, key, value(&outgoing.to_bytes()?))];
-            Ok(Plan {
-                writes,
-                ..Plan::default()
-            })
-        }
-        Change::Sent(stream, tip) => {
-            let entry = get(transaction, KEYS, outbox_key(&stream)).await?;
-            let entry = entry.as_ref().and_then(database::bytes).unwrap_or_default();
-            let waits = Outgoing::from_bytes(&entry).is_ok_and(|outgoing| outgoing.tip == tip);
-            let write = waits.then(|| Write::Delete(KEYS, outbox_key(&stream)));
-            Ok(Plan {
-                writes: write.into_iter().collect(),
-                ..Plan::default()
-            })
-        }
-        // Taken apart before.
-        Change::Many(_) => Ok(Plan::default()),
+        run(self.0.clone().usage()).await
     }
-}
-
-async fn put(
-    transaction: &Transaction,
-    record: Record,
-    blocks: Vec<Block>,
-) -> Result<Plan, StoreError> {
-    let document = record.stream.to_string();
-    let index = store(transaction, INDEX)?;
-    let (row, names) = join(
-        get(transaction, RECORDS, document.as_str().into()),
-        index.get_all(Some(keys(&document)?), None),
-    )
-    .await;
-    let mut row = row?.map_or(Ok(Row::default()), |value| read_row(&document, &value))?;
-    let names = names.map_err(|error| meaning(&error))?;
-    let mut sequence = next(&document, row.next())?;
-
-    let mut new = entries(blocks);
-    let involved = involved(&document, &row, &names, &new)?;
-    let removed = make_way(transaction, &document, &involved, &mut new).await?;
-
-    let mut writes = Vec::new();
-    for pack in removed {
-        row.packs.retain(|kept| kept.sequence != pack);
-        writes.push(Write::Delete(PACKS, key(&document, pack)));
-        writes.push(Write::Delete(INDEX, key(&document, pack)));
-    }
-    let mut places = Vec::new();
-    let mut rest = new.as_slice();
-    for pack in pack::write(&new) {
-        let (here, left) = rest.split_at(pack::fit(rest));
-        rest = left;
-        let names = finder::write(here.iter().map(|(cid, _)| cid));
-        row.packs.push(info(sequence, here));
-        writes.push(Write::Put(PACKS, key(&document, sequence), value(&pack)));
-        writes.push(Write::Put(INDEX, key(&document, sequence), value(&names)));
-        places.push((sequence, here.iter().map(|(cid, _)| *cid).collect()));
-        sequence = next(&document, sequence.checked_add(1))?;
-    }
-    row.record = record.to_bytes()?;
-    writes.push(Write::Put(
-        RECORDS,
-        document.as_str().into(),
-        value(&row.write()),
-    ));
-    Ok(Plan {
-        document,
-        writes,
-        places,
-        forgets: false,
-    })
 }
 
 impl Inner {
-    fn begin(&self, stores: &[&str], mode: TransactionMode) -> Result<Transaction, StoreError> {
-        begin(
-            self.database.as_ref().ok_or(StoreError::Gone)?,
-            stores,
-            mode,
-        )
+    pub(super) fn begin(
+        &self,
+        stores: &[&str],
+        mode: TransactionMode,
+    ) -> Result<Transaction, StoreError> {
+        let database = self.database.as_ref().ok_or(StoreError::Gone)?;
+        // Of a database that is gone nothing is known any more.
+        begin(database, stores, mode).inspect_err(|_| self.counted.set(None))
     }
 
-    async fn change(self: Rc<Self>, changes: Vec<Change>) -> Result<(), StoreError> {
-        if let Some(fresh) = fresh::all(&changes)?
-            && fresh
-                .add(self.begin(&STORES, TransactionMode::ReadWrite)?)
-                .await
-        {
-            fresh.teach(&mut self.finder.borrow_mut());
-            return Ok(());
+    /// A transaction that reads, and what it does not find in the places yet. Something must be asked of it at once.
+    async fn reading(&self, stores: &[&str]) -> Result<(Waiting, Transaction), StoreError> {
+        let _alone = self.writing.lock().await;
+        let waiting = self.pending.borrow().waiting.clone();
+        Ok((waiting, self.begin(stores, TransactionMode::ReadOnly)?))
+    }
+
+    async fn commit(self: Rc<Self>, changes: Vec<Change>) -> Result<(), StoreError> {
+        let _alone = self.writing.lock().await;
+        let steps = self.pending.borrow().steps(&changes);
+        if let Some(steps) = steps {
+            let pieces = self.pending.borrow().cut(steps)?;
+            let more: usize = pieces.iter().map(|(_, bytes)| bytes.len()).sum();
+            let waiting = self.pending.borrow().waiting.bytes();
+            if waiting > 0 && waiting + more > MAX_JOURNAL_BYTES {
+                self.settle_all().await?;
+            }
+            return self.note(pieces).await;
         }
+        let added = changes.iter().filter_map(|change| match change {
+            Change::Put { record, .. } => Some(&record.stream),
+            Change::Queue(outgoing) => Some(&outgoing.stream),
+            Change::Sent(stream, _) => Some(stream),
+            Change::Forget(_) | Change::Many(_) => None,
+        });
+        let touches = self.pending.borrow().waiting.touches(added);
+        if touches {
+            self.settle_all().await?;
+        }
+        self.change(changes).await
+    }
+
+    /// Writes to the journal.
+    async fn note(&self, pieces: Vec<(Piece, Vec<u8>)>) -> Result<(), StoreError> {
+        let transaction = self.begin(&[KEYS], TransactionMode::ReadWrite)?;
+        let writes = pieces
+            .iter()
+            .map(|(piece, bytes)| Write::Put(KEYS, number(piece.sequence), value(bytes)));
+        database::commit(&self.name, transaction, writes.collect()).await?;
+        let mut pending = self.pending.borrow_mut();
+        pieces
+            .into_iter()
+            .for_each(|(piece, _)| pending.push(piece));
+        Ok(())
+    }
+
+    /// Puts changes in their places.
+    async fn change(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        let forgotten = changes.iter().filter_map(|change| match change {
+            Change::Forget(stream) => Some(*stream),
+            _ => None,
+        });
+        let forgotten: Vec<StreamId> = forgotten.collect();
+        let put = changes.iter().filter_map(|change| match change {
+            Change::Put { record, .. } => Some(record.stream),
+            _ => None,
+        });
+        let put: Vec<StreamId> = put.collect();
+        let left = self.pending.borrow().waiting.without(&forgotten)?;
         let transaction = self.begin(&STORES, TransactionMode::ReadWrite)?;
         let plans = join_all(changes.into_iter().map(|change| plan(&transaction, change))).await;
-        let plans = plans.into_iter().collect::<Result<Vec<Plan>, _>>()?;
-        let (mut writes, mut learned, mut forgets) = (Vec::new(), Vec::new(), false);
+        let plans = plans.into_iter().collect::<Result<Vec<Plan>, _>>();
+        let plans = plans.inspect_err(|_| self.unlearn(&put))?;
+        let mut writes: Vec<Write> = left
+            .iter()
+            .map(|(piece, bytes)| rewrite(piece, bytes))
+            .collect();
+        let (mut learned, mut counted) = (Vec::new(), self.counted.get());
         for plan in plans {
             writes.extend(plan.writes);
             learned.push((plan.document, plan.places));
-            forgets |= plan.forgets;
+            counted = counted.and_then(|counted| recount(counted, plan.usage));
         }
         database::commit(&self.name, transaction, writes).await?;
+        self.counted.set(counted);
+        let mut pending = self.pending.borrow_mut();
+        left.into_iter()
+            .for_each(|(piece, _)| pending.replace(piece));
+        put.into_iter().for_each(|stream| pending.learn(stream));
         let mut finder = self.finder.borrow_mut();
-        if forgets {
+        if !forgotten.is_empty() {
+            pending.unlearn(&forgotten);
             finder.clear();
             self.cache.borrow_mut().clear();
         }
@@ -365,41 +334,35 @@ impl Inner {
         Ok(())
     }
 
-    async fn document(self: Rc<Self>, document: String) -> Result<Option<Stored>, StoreError> {
-        let transaction = self.begin(&[RECORDS, PACKS], TransactionMode::ReadOnly)?;
-        let packs = store(&transaction, PACKS)?;
-        let (row, packs) = join(
-            get(&transaction, RECORDS, document.as_str().into()),
-            packs.get_all(Some(keys(&document)?), None),
-        )
-        .await;
-        let (Some(row), packs) = (row?, packs.map_err(|error| meaning(&error))?) else {
-            return Ok(None);
-        };
-        let row = read_row(&document, &row)?;
-        if packs.len() != row.packs.len() {
-            let message = format!("has {} packs and lists {}", packs.len(), row.packs.len());
-            return Err(corrupt(&document, message));
+    async fn document(self: Rc<Self>, stream: StreamId) -> Result<Option<Stored>, StoreError> {
+        let (waiting, transaction) = self.reading(&[RECORDS, PACKS]).await?;
+        let stored = read_document(&transaction, stream.to_string()).await?;
+        let found = waiting.over(&stream, stored);
+        if found.is_some() {
+            self.pending.borrow_mut().learn(stream);
         }
-        let mut blocks = Vec::new();
-        for (info, value) in row.packs.iter().zip(&packs) {
-            blocks.extend(read_pack(&document, info.sequence, value)?.entries());
-        }
-        Ok(Some(Stored {
-            record: record(&document, &row)?,
-            blocks,
-        }))
+        Ok(found)
     }
 
-    async fn record(self: Rc<Self>, document: String) -> Result<Option<Record>, StoreError> {
-        let transaction = self.begin(&[RECORDS], TransactionMode::ReadOnly)?;
-        match get(&transaction, RECORDS, document.as_str().into()).await? {
-            Some(row) => record(&document, &read_row(&document, &row)?).map(Some),
-            None => Ok(None),
+    async fn record(self: Rc<Self>, stream: StreamId) -> Result<Option<Record>, StoreError> {
+        let (waiting, transaction) = self.reading(&[RECORDS]).await?;
+        let document = stream.to_string();
+        let row = get(&transaction, RECORDS, document.as_str().into()).await?;
+        if let Some(record) = waiting.record(&stream) {
+            return Ok(Some(record.clone()));
         }
+        let row = row.map(|row| record(&document, &read_row(&document, &row)?));
+        row.transpose()
     }
 
     async fn block(self: Rc<Self>, cid: Cid) -> Result<Option<Block>, StoreError> {
+        if let Some((document, bytes)) = self.pending.borrow().waiting.block(&cid) {
+            // Memory of its own, so that it does not keep the record alive.
+            let block = Block::verify(cid, Bytes::copy_from_slice(&bytes));
+            return block.map(Some).map_err(|error| {
+                corrupt(&document.to_string(), format!("has a bad block: {error}"))
+            });
+        }
         let _alone = self.looking.lock().await;
         // What the map says may be stale if another connection wrote; then it is read anew, once.
         for _ in 0..2 {
@@ -465,23 +428,87 @@ impl Inner {
         Ok(())
     }
 
-    /// Every document's row.
-    async fn rows(self: Rc<Self>) -> Result<Vec<(String, Row)>, StoreError> {
-        let transaction = self.begin(&[RECORDS], TransactionMode::ReadOnly)?;
-        let records = store(&transaction, RECORDS)?;
-        let (keys, rows) = join(
-            records.get_all_keys(None, None),
-            records.get_all(None, None),
-        )
-        .await;
-        let keys = keys.map_err(|error| meaning(&error))?;
-        let rows = rows.map_err(|error| meaning(&error))?;
-        let rows = keys.iter().zip(&rows).map(|(key, row)| {
-            let document = key.as_string().unwrap_or_default();
-            let row = read_row(&document, row)?;
-            Ok((document, row))
-        });
-        rows.collect()
+    /// Every document's row, and what is not in its place.
+    async fn rows(self: Rc<Self>) -> Result<(Vec<(String, Row)>, Waiting), StoreError> {
+        let (waiting, transaction) = self.reading(&[RECORDS]).await?;
+        Ok((read_rows(&transaction).await?, waiting))
+    }
+
+    async fn usage(self: Rc<Self>) -> Result<Usage, StoreError> {
+        // What a full disk keeps from its place is not counted yet.
+        if let Err(error) = self.settle().await {
+            tracing::warn!(%error, "the journal stays as it is");
+        }
+        let _alone = self.writing.lock().await;
+        if let Some(counted) = self.counted.get() {
+            return Ok(counted);
+        }
+        let rows = read_rows(&self.begin(&[RECORDS], TransactionMode::ReadOnly)?).await?;
+        let counted = Usage {
+            documents: rows.len() as u64,
+            blocks: rows.iter().map(|(_, row)| row.blocks()).sum(),
+            bytes: rows.iter().map(|(_, row)| row.bytes()).sum(),
+        };
+        self.counted.set(Some(counted));
+        Ok(counted)
+    }
+
+    fn unlearn(&self, streams: &[StreamId]) {
+        self.pending.borrow_mut().unlearn(streams);
+    }
+}
+
+async fn read_document(
+    transaction: &Transaction,
+    document: String,
+) -> Result<Option<Stored>, StoreError> {
+    let packs = store(transaction, PACKS)?;
+    let (row, packs) = join(
+        get(transaction, RECORDS, document.as_str().into()),
+        packs.get_all(Some(keys(&document)?), None),
+    )
+    .await;
+    let (Some(row), packs) = (row?, packs.map_err(|error| meaning(&error))?) else {
+        return Ok(None);
+    };
+    let row = read_row(&document, &row)?;
+    if packs.len() != row.packs.len() {
+        let message = format!("has {} packs and lists {}", packs.len(), row.packs.len());
+        return Err(corrupt(&document, message));
+    }
+    let mut blocks = Vec::new();
+    for (info, value) in row.packs.iter().zip(&packs) {
+        blocks.extend(read_pack(&document, info.sequence, value)?.entries());
+    }
+    Ok(Some(Stored {
+        record: record(&document, &row)?,
+        blocks,
+    }))
+}
+
+async fn read_rows(transaction: &Transaction) -> Result<Vec<(String, Row)>, StoreError> {
+    let records = store(transaction, RECORDS)?;
+    let (keys, rows) = join(
+        records.get_all_keys(None, None),
+        records.get_all(None, None),
+    )
+    .await;
+    let keys = keys.map_err(|error| meaning(&error))?;
+    let rows = rows.map_err(|error| meaning(&error))?;
+    let rows = keys.iter().zip(&rows).map(|(key, row)| {
+        let document = key.as_string().unwrap_or_default();
+        let row = read_row(&document, row)?;
+        Ok((document, row))
+    });
+    rows.collect()
+}
+
+/// A record of the journal that has less in it.
+pub(super) fn rewrite(piece: &Piece, bytes: &[u8]) -> Write {
+    let key = number(piece.sequence);
+    match piece.steps.is_empty() {
+        true => Write::Delete(KEYS, key),
+        false => Write::Put(KEYS, key, value(bytes)),
     }
 }
 
@@ -489,7 +516,7 @@ pub(super) fn store(transaction: &Transaction, name: &str) -> Result<rexie::Stor
     transaction.store(name).map_err(|error| meaning(&error))
 }
 
-async fn get(
+pub(super) async fn get(
     transaction: &Transaction,
     name: &str,
     key: JsValue,
@@ -512,94 +539,15 @@ pub(super) fn outbox_key(stream: &StreamId) -> JsValue {
     format!("{OUTBOX}{stream}").into()
 }
 
-/// Each block once.
-pub(super) fn entries(blocks: Vec<Block>) -> Vec<Entry> {
-    let mut seen = HashSet::with_capacity(blocks.len());
-    let blocks = blocks.into_iter();
-    let new = blocks.filter(|block| seen.insert(*block.cid()));
-    new.map(|block| (*block.cid(), block.bytes().clone()))
-        .collect()
-}
-
-/// What a row says of a pack.
-pub(super) fn info(sequence: u32, blocks: &[Entry]) -> PackInfo {
-    let bytes: usize = blocks.iter().map(|(_, bytes)| bytes.len()).sum();
-    PackInfo {
-        sequence,
-        bytes: bytes as u32,
-        blocks: blocks.len() as u32,
-    }
-}
-
 pub(super) fn value(bytes: &[u8]) -> JsValue {
     Uint8Array::from(bytes).into()
 }
 
-/// The packs that a commit has to look into: those it merges (true), and those that seem to hold a block it brings.
-fn involved(
+pub(super) fn read_pack(
     document: &str,
-    row: &Row,
-    names: &[JsValue],
-    new: &[Entry],
-) -> Result<Vec<(PackInfo, bool)>, StoreError> {
-    if names.len() != row.packs.len() {
-        let message = format!(
-            "lists {} packs and has names of {}",
-            row.packs.len(),
-            names.len()
-        );
-        return Err(corrupt(document, message));
-    }
-    let merged = row.merge(new.iter().map(|(_, bytes)| bytes.len()).sum());
-    let new: HashSet<Name> = new.iter().map(|(cid, _)| finder::name(cid)).collect();
-    let mut involved = Vec::new();
-    for (pack, names) in row.packs.iter().zip(names) {
-        let merge = merged.contains(pack);
-        let names = database::bytes(names).unwrap_or_default();
-        if merge || names.as_chunks().0.iter().any(|name| new.contains(name)) {
-            involved.push((*pack, merge));
-        }
-    }
-    Ok(involved)
-}
-
-/// Leaves in `new` what must be written and says which packs it replaces. A block that is there already and whole is
-/// taken out of `new`; one whose bytes have changed on disk has its pack written anew. Nothing that is moved is hashed:
-/// damage stays as visible as it was. A pack that can't be read at all stays too, and is reported when it is asked for.
-async fn make_way(
-    transaction: &Transaction,
-    document: &str,
-    involved: &[(PackInfo, bool)],
-    new: &mut Vec<Entry>,
-) -> Result<Vec<u32>, StoreError> {
-    let packs = involved
-        .iter()
-        .map(|(pack, _)| get(transaction, PACKS, key(document, pack.sequence)));
-    let brought: HashMap<Cid, Bytes> = new.iter().cloned().collect();
-    let (mut removed, mut moved, mut present) = (Vec::new(), Vec::new(), HashSet::new());
-    for ((pack, merge), value) in involved.iter().zip(join_all(packs).await) {
-        let Ok(old) = read_pack(document, pack.sequence, &value?.unwrap_or_default()) else {
-            continue;
-        };
-        let replaced = |(cid, bytes): Entry| brought.get(&cid).is_some_and(|new| *new != bytes);
-        if *merge || old.entries().any(replaced) {
-            removed.push(pack.sequence);
-            moved.extend(old.entries().filter(|(cid, _)| !brought.contains_key(cid)));
-        } else {
-            present.extend(old.entries().map(|(cid, _)| cid));
-        }
-    }
-    new.retain(|(cid, _)| !present.contains(cid));
-    moved.append(new);
-    *new = moved;
-    Ok(removed)
-}
-
-fn next(document: &str, sequence: Option<u32>) -> Result<u32, StoreError> {
-    sequence.ok_or_else(|| corrupt(document, "has no number left for a pack"))
-}
-
-fn read_pack(document: &str, sequence: u32, value: &JsValue) -> Result<Pack, StoreError> {
+    sequence: u32,
+    value: &JsValue,
+) -> Result<Pack, StoreError> {
     let bytes = database::bytes(value)
         .ok_or_else(|| corrupt_pack(document, sequence, "it is not bytes"))?;
     match Pack::read(bytes) {
@@ -608,7 +556,7 @@ fn read_pack(document: &str, sequence: u32, value: &JsValue) -> Result<Pack, Sto
     }
 }
 
-fn read_row(document: &str, value: &JsValue) -> Result<Row, StoreError> {
+pub(super) fn read_row(document: &str, value: &JsValue) -> Result<Row, StoreError> {
     let bytes =
         database::bytes(value).ok_or_else(|| corrupt(document, "has a row that is not bytes"))?;
     match Row::read(&bytes) {
@@ -635,7 +583,7 @@ fn newer(found: u8, known: u8) -> StoreError {
     }
 }
 
-fn corrupt(document: &str, what: impl std::fmt::Display) -> StoreError {
+pub(super) fn corrupt(document: &str, what: impl std::fmt::Display) -> StoreError {
     StoreError::Corrupt(format!("document {document} {what}"))
 }
 

@@ -80,7 +80,7 @@ pub fn fit(blocks: &[Entry]) -> usize {
     blocks.len()
 }
 
-fn write_one(blocks: &[Entry]) -> Vec<u8> {
+pub(super) fn write_one(blocks: &[Entry]) -> Vec<u8> {
     let bodies: usize = blocks.iter().map(|(_, bytes)| bytes.len()).sum();
     let mut out = Vec::with_capacity(HEAD + bodies + blocks.len() * 48);
     out.extend_from_slice(MAGIC);

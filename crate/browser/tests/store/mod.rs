@@ -9,7 +9,7 @@ use ostrakon_browser::store::IndexedDb;
 use ostrakon_browser::store::pack::{self, Pack};
 use ostrakon_browser::store::row::MAX_SMALL_PACKS;
 use ostrakon_node::store::conformance::Fixture;
-use ostrakon_node::store::{Change, Record, Store, StoreError, Stored};
+use ostrakon_node::store::{Change, Outgoing, Record, Store, StoreError, Stored};
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::id::{StreamId, StreamType};
 use rexie::{ObjectStore, Rexie, TransactionMode};
@@ -29,6 +29,8 @@ impl Fixture for Database {
     }
 
     async fn damage(&self, cid: &Cid) {
+        // Opening settles the journal.
+        drop(self.open().await);
         overwrite(&self.0, "packs", |bytes| {
             let pack = Pack::read(bytes).unwrap();
             let blocks: Vec<_> = pack
@@ -151,7 +153,7 @@ async fn ten_thousand_blocks_are_a_few_records_and_a_forgotten_document_leaves_n
     );
     assert_eq!(store.usage().await.unwrap().blocks, 10_000);
     store.commit(Change::Forget(stream(1))).await.unwrap();
-    for rows in ["records", "packs", "index"] {
+    for rows in ["records", "packs", "index", "keys"] {
         assert_eq!(count(&name, rows).await, 0, "{rows}");
     }
     assert_eq!(store.block(blocks[9].cid()).await.unwrap(), None);
@@ -169,19 +171,195 @@ async fn small_packs_are_merged_and_every_block_stays_findable() {
             .await
             .unwrap();
     }
-    assert!(count(&name, "packs").await as usize <= MAX_SMALL_PACKS);
-    assert_eq!(count(&name, "packs").await, count(&name, "index").await);
     assert_eq!(
         self::blocks(store.document(&stream(1)).await.unwrap()),
         blocks
     );
     assert_eq!(store.usage().await.unwrap().blocks, 60);
+    assert_eq!(count(&name, "keys").await, 0);
+    assert!(count(&name, "packs").await as usize <= MAX_SMALL_PACKS);
+    assert_eq!(count(&name, "packs").await, count(&name, "index").await);
     for block in &blocks {
         assert_eq!(
             store.block(block.cid()).await.unwrap().as_ref(),
             Some(block)
         );
     }
+}
+
+/// A put, and its tip in the outbox.
+fn write(n: u32, blocks: Vec<Block>) -> Change {
+    let tip = *blocks.last().unwrap().cid();
+    let outgoing = Outgoing {
+        stream: stream(n),
+        tip,
+        since: 1,
+    };
+    Change::Many(vec![put(stream(n), blocks), Change::Queue(outgoing)])
+}
+
+#[wasm_bindgen_test]
+async fn more_of_a_known_document_is_one_record_until_it_is_in_its_place() {
+    let name = fresh();
+    let store = IndexedDb::open(&name).await.unwrap();
+    store.commit(write(1, vec![block(0)])).await.unwrap();
+    let places = (count(&name, "packs").await, count(&name, "keys").await);
+    assert_eq!(places, (1, 1));
+    for n in 1..5 {
+        store.commit(write(1, vec![block(n)])).await.unwrap();
+    }
+    let places = (count(&name, "packs").await, count(&name, "keys").await);
+    assert_eq!(places, (1, 5), "each is a record of the journal");
+    let all: Vec<Block> = (0..5).map(block).collect();
+    assert_eq!(blocks(store.document(&stream(1)).await.unwrap()), all);
+    assert_eq!(
+        store.block(all[4].cid()).await.unwrap(),
+        Some(all[4].clone())
+    );
+    let tips = |outbox: Vec<Outgoing>| outbox.iter().map(|one| one.tip).collect::<Vec<_>>();
+    assert_eq!(tips(store.outbox().await.unwrap()), [*all[4].cid()]);
+    // As if the tab had been closed now.
+    drop(store);
+    let store = IndexedDb::open(&name).await.unwrap();
+    assert_eq!(count(&name, "keys").await, 1);
+    assert_eq!(blocks(store.document(&stream(1)).await.unwrap()), all);
+    assert_eq!(tips(store.outbox().await.unwrap()), [*all[4].cid()]);
+    assert_eq!(store.records().await.unwrap()[0].tips, [*all[4].cid()]);
+    assert_eq!(store.usage().await.unwrap().blocks, 5);
+}
+
+#[wasm_bindgen_test]
+async fn many_new_documents_are_few_records_until_they_are_in_their_places() {
+    let name = fresh();
+    let store = IndexedDb::open(&name).await.unwrap();
+    let changes = (0..300).map(|n| write(n, vec![block(n), block(1_000 + n)]));
+    store.commit(Change::Many(changes.collect())).await.unwrap();
+    assert_eq!(count(&name, "records").await, 0);
+    assert!(count(&name, "keys").await < 20);
+    let is_whole = async |store: &IndexedDb| {
+        assert_eq!(store.records().await.unwrap().len(), 300);
+        assert_eq!(store.outbox().await.unwrap().len(), 300);
+        for n in [0, 150, 299] {
+            let kept = [block(n), block(1_000 + n)];
+            assert_eq!(blocks(store.document(&stream(n)).await.unwrap()), kept);
+            assert_eq!(
+                store.block(kept[1].cid()).await.unwrap().as_ref(),
+                Some(&kept[1])
+            );
+        }
+    };
+    is_whole(&store).await;
+    let usage = store.usage().await.unwrap();
+    assert_eq!((usage.documents, usage.blocks), (300, 600));
+    assert_eq!(count(&name, "records").await, 300);
+    assert_eq!(count(&name, "keys").await, 300, "the outbox alone");
+    is_whole(&store).await;
+    drop(store);
+    let store = IndexedDb::open(&name).await.unwrap();
+    is_whole(&store).await;
+    assert_eq!(store.usage().await.unwrap(), usage);
+}
+
+#[wasm_bindgen_test]
+async fn a_document_forgotten_while_it_is_in_the_journal_does_not_come_back() {
+    let name = fresh();
+    let store = IndexedDb::open(&name).await.unwrap();
+    let changes = (0..9).map(|n| write(n, vec![block(n)]));
+    store.commit(Change::Many(changes.collect())).await.unwrap();
+    let forgotten = [3, 5].map(|n| Change::Forget(stream(n)));
+    store
+        .commit(Change::Many(forgotten.to_vec()))
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        let store = IndexedDb::open(&name).await.unwrap();
+        assert!(store.document(&stream(3)).await.unwrap().is_none());
+        assert_eq!(store.block(block(5).cid()).await.unwrap(), None);
+        assert_eq!(store.outbox().await.unwrap().len(), 7);
+        assert_eq!(store.usage().await.unwrap().documents, 7);
+    }
+    assert!(store.document(&stream(3)).await.unwrap().is_none());
+}
+
+#[wasm_bindgen_test]
+async fn what_is_written_to_a_document_whose_place_is_damaged_stays_in_the_journal() {
+    let name = fresh();
+    let store = IndexedDb::open(&name).await.unwrap();
+    for n in 1..3 {
+        store.commit(put(stream(n), vec![block(n)])).await.unwrap();
+    }
+    let document = stream(1).to_string();
+    let raw = Rexie::builder(&name).build().await.unwrap();
+    let transaction = raw
+        .transaction(&["records"], TransactionMode::ReadWrite)
+        .unwrap();
+    let rows = transaction.store("records").unwrap();
+    let key = JsValue::from_str(&document);
+    let row = rows.get(key.clone()).await.unwrap().unwrap();
+    let cut = Uint8Array::from(&Uint8Array::from(row.clone()).to_vec()[..7]);
+    rows.put(&cut.into(), Some(&key)).await.unwrap();
+    transaction.done().await.unwrap();
+    for n in 1..3 {
+        let more = put(stream(n), vec![block(10 + n)]);
+        store.commit(more).await.unwrap();
+    }
+    drop(store);
+    let store = IndexedDb::open(&name).await.unwrap();
+    assert_eq!(count(&name, "keys").await, 1, "what has no place to go");
+    assert_eq!(
+        blocks(store.document(&stream(2)).await.unwrap()),
+        [block(2), block(12)]
+    );
+    assert_eq!(store.block(block(11).cid()).await.unwrap(), Some(block(11)));
+    // Its place is good again.
+    let transaction = raw
+        .transaction(&["records"], TransactionMode::ReadWrite)
+        .unwrap();
+    let rows = transaction.store("records").unwrap();
+    rows.put(&row, Some(&key)).await.unwrap();
+    transaction.done().await.unwrap();
+    raw.close();
+    assert_eq!(store.usage().await.unwrap().blocks, 4);
+    assert_eq!(count(&name, "keys").await, 0);
+    assert_eq!(
+        blocks(store.document(&stream(1)).await.unwrap()),
+        [block(1), block(11)]
+    );
+}
+
+#[wasm_bindgen_test]
+async fn a_damaged_record_of_the_journal_is_left_out_and_left_alone() {
+    let name = fresh();
+    let store = IndexedDb::open(&name).await.unwrap();
+    store.commit(put(stream(1), vec![block(1)])).await.unwrap();
+    store.commit(put(stream(1), vec![block(2)])).await.unwrap();
+    drop(store);
+    let cut = |bytes: Vec<u8>| Uint8Array::from(&bytes[..bytes.len() / 2]).into();
+    overwrite(&name, "keys", cut).await;
+    let store = IndexedDb::open(&name).await.unwrap();
+    let stored = store.document(&stream(1)).await.unwrap();
+    assert_eq!(blocks(stored), [block(1)]);
+    for n in 3..5 {
+        store.commit(put(stream(1), vec![block(n)])).await.unwrap();
+    }
+    assert_eq!(store.usage().await.unwrap().blocks, 3);
+    assert_eq!(count(&name, "keys").await, 1);
+}
+
+#[wasm_bindgen_test]
+async fn a_journal_of_a_newer_version_says_so() {
+    let name = fresh();
+    let store = IndexedDb::open(&name).await.unwrap();
+    store.commit(put(stream(1), vec![block(1)])).await.unwrap();
+    store.commit(put(stream(1), vec![block(2)])).await.unwrap();
+    drop(store);
+    let newer = |mut bytes: Vec<u8>| {
+        bytes[4] += 1;
+        Uint8Array::from(bytes.as_slice()).into()
+    };
+    overwrite(&name, "keys", newer).await;
+    let error = IndexedDb::open(&name).await.err().unwrap();
+    assert_eq!(error, StoreError::Newer { found: 2, known: 1 });
 }
 
 #[wasm_bindgen_test]
@@ -305,6 +483,9 @@ async fn a_row_of_a_newer_version_is_said_to_be_newer() {
         Uint8Array::from(bytes.as_slice()).into()
     };
     overwrite(&name, "records", newer).await;
+    // Another version wrote it, so this one opens it anew.
+    drop(store);
+    let store = IndexedDb::open(&name).await.unwrap();
     assert_eq!(store.records().await.unwrap_err().code(), "store-newer");
     assert_eq!(
         store

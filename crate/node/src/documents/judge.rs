@@ -1,6 +1,6 @@
 //! Where this crate meets the verdicts of the protocol. Pure: the time comes in, as unix milliseconds.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use cid::Cid;
@@ -57,13 +57,11 @@ pub(super) fn record(
     blocks: &HashMap<Cid, Block>,
     notes: Notes,
 ) -> Option<(Record, Vec<Block>)> {
-    let kept: HashSet<Cid> = old
-        .map(|old| old.document.block_cids().into_iter().collect())
-        .unwrap_or_default();
-    let new = next
-        .block_cids()
-        .into_iter()
-        .filter(|cid| !kept.contains(cid));
+    let new = match old {
+        Some(old) => next.block_cids_since(&old.document),
+        None => next.block_cids(),
+    };
+    let new = new.into_iter();
     let new: Vec<Block> = new
         .map(|cid| blocks.get(&cid).cloned())
         .collect::<Option<_>>()?;

@@ -226,6 +226,15 @@ impl Documents {
         self.open.values().any(judging) || self.is_judging_batches()
     }
 
+    /// Whether somebody here waits for that.
+    pub fn is_judging_own(&self) -> bool {
+        let own = |open: &super::open::Open| match &open.doing {
+            Doing::Judging(trial) => matches!(trial.job, Job::Submit(_)),
+            _ => false,
+        };
+        self.open.values().any(own) || self.is_judging_batches()
+    }
+
     /// Judges the next [`MAX_SLICE`] events, of many documents together. Whoever had to wait comes first the next time.
     pub fn judge(&mut self, now: Now) {
         self.judge_trials(now);

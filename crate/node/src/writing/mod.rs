@@ -25,6 +25,7 @@ use futures_timer::Delay;
 use ostrakon_protocol::author::{AuthorError, Edit, New, Relation, Unsigned};
 use ostrakon_protocol::block::Block;
 use ostrakon_protocol::id::{CommitId, DocumentRef, StreamId};
+use web_time::Instant;
 
 use crate::documents::{Draft, Intent, MAX_NEEDS, View};
 use crate::driver::Answer;
@@ -46,8 +47,8 @@ pub const SIGNING_FOR: Duration = Duration::from_secs(600);
 pub const MAX_TRIES: usize = 4;
 /// How long peers are asked for a document whose id follows from what it is, before it is begun (as js-ceramic).
 pub const ASKED_FIRST: Duration = Duration::from_secs(3);
-/// Signatures made before anything else gets its turn.
-const SLICE: usize = 256;
+/// How long signatures are made before anything else gets its turn.
+const SLICE: Duration = Duration::from_millis(8);
 /// Documents whose ids follow from what they are, made at once by one call.
 const FIXED_AT_ONCE: usize = 32;
 
@@ -100,7 +101,7 @@ impl Node {
         let fixed = stream::iter(fixed.map(|new| self.create(signer, new)));
         let fixed: Vec<View> = fixed.buffered(FIXED_AT_ONCE).try_collect().await?;
         let mut drafts = Vec::with_capacity(new.len().saturating_sub(fixed.len()));
-        let mut bytes = 0_usize;
+        let (mut bytes, mut began) = (0_usize, Instant::now());
         for new in new.iter().filter(|new| !is_fixed(new)) {
             let (draft, _) = draft(signer, new).await?;
             let size: usize = draft.blocks.iter().map(|block| block.bytes().len()).sum();
@@ -109,8 +110,9 @@ impl Node {
                 return Err(NodeError::TooMany);
             }
             drafts.push(draft);
-            if drafts.len().is_multiple_of(SLICE) {
+            if began.elapsed() >= SLICE {
                 Delay::new(Duration::ZERO).await;
+                began = Instant::now();
             }
         }
         let mut made = self.keep_many(drafts).await?.into_iter();

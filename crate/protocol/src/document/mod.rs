@@ -39,6 +39,7 @@ use crate::doctype::DocumentType;
 use crate::event::Event;
 use crate::jose::MAX_BATCH;
 use crate::refusal::{Reason, Refusal};
+use crate::sorted::SortedSet;
 use crate::state::{Kind, LogEntry, State};
 use crate::world::World;
 use crate::{Block, StreamId};
@@ -245,6 +246,27 @@ impl Document {
     /// The names of [`Document::blocks`].
     pub fn block_cids(&self) -> Vec<Cid> {
         self.blocks().iter().map(|block| *block.cid()).collect()
+    }
+
+    /// The names of those that are not among the blocks of `older`, which is this document before it heard of more.
+    pub fn block_cids_since(&self, older: &Self) -> Vec<Cid> {
+        let mut new: Vec<Cid> = Vec::new();
+        for tip in self.tree.tips() {
+            let branch = self.tree.back(tip);
+            let branch = branch.take_while(|(event, _)| !older.contains(event));
+            let mut branch: Vec<&Node> = branch.map(|(_, node)| node).collect();
+            branch.reverse();
+            let held = branch.iter().flat_map(|node| &node.link.blocks);
+            new.extend(held.map(|block| *block.cid()));
+        }
+        let mut left: SortedSet<Cid> = new.iter().copied().collect();
+        if !left.is_empty() {
+            for block in older.tree.blocks() {
+                left.remove(block.cid());
+            }
+        }
+        new.retain(|cid| left.remove(cid));
+        new
     }
 
     /// The state at an event of the winning branch. Times that later anchors gave are kept (as js-ceramic does).

@@ -17,7 +17,7 @@ use crate::chain::{Link, MAX_CHAIN_BYTES, MAX_EVENTS};
 use crate::did::three_id::Stamp;
 use crate::sorted::{SortedMap, SortedSet, sorted_by_key};
 use crate::state::TimeStatus;
-use crate::{Library, StreamId};
+use crate::{Block, Library, StreamId};
 
 /// A valid event.
 #[derive(Clone, Debug)]
@@ -139,6 +139,11 @@ impl Tree {
 
     pub(super) fn get(&self, cid: &Cid) -> Option<&Node> {
         self.nodes.get(cid)
+    }
+
+    /// The blocks of all events, in no order.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = &Block> {
+        self.nodes.values().flat_map(|node| &node.link.blocks)
     }
 
     /// The ends of the branches, the winner first, those of branches with a lapsed event last.
