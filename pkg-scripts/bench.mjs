@@ -80,12 +80,12 @@ async function writing({ launchOnDisk, server }) {
   await page.waitForFunction(() => globalThis.bench)
   const rates = { create: [], update: [], put: [] }
   for (let round = -1; round < ROUNDS; round += 1) { // the first warms the engine up
-    const { create, update } = await page.evaluate(() => globalThis.bench.writing(1_000, 2_000))
-    const put = await page.evaluate(() => globalThis.bench.orbit(100))
+    const { create, update } = await page.evaluate(() => globalThis.bench.writing(1_000, 200))
+    const put = await page.evaluate(() => globalThis.bench.orbit(200))
     if (round < 0) continue
     rates.create.push(1_000_000 / create)
-    rates.update.push(2_000_000 / update)
-    rates.put.push(100_000 / put)
+    rates.update.push(200_000 / update)
+    rates.put.push(200_000 / put)
   }
   await context.close()
   return [
