@@ -1,7 +1,8 @@
 // Which wasm module runs the node.
 //
 // There are two. Most who come to a page only read: they load the smaller one, which can do no more. The first call that it has
-// no answer to replaces it by the whole one, from disk, as a restart would. Whoever has a session kept begins with the whole one.
+// no answer to replaces it by the whole one, from disk, as a restart would. Whoever has a session kept, or interests, begins with
+// the whole one.
 
 import initWhole, { OstrakonNode as Whole } from 'ostrakon-core'
 import initReader, { OstrakonNode as Reader } from 'ostrakon-reader'
@@ -22,8 +23,8 @@ export class Core {
 
   static async start(options: StartOptions, onEvent: (event: WireEvent) => void, pages: Pages): Promise<Core> {
     const core = new Core(options, onEvent, pages)
-    const { readerUrl } = options
-    if (readerUrl === undefined || (await keepsSessions(options.name))) {
+    const { readerUrl, interests, name } = options
+    if (readerUrl === undefined || interests.length > 0 || (await keepsSessions(name))) {
       await load(initWhole, options.wasmUrl)
       core.#running = core.#whole = core.#startWhole()
     } else {

@@ -14,7 +14,7 @@ use futures::{Stream, StreamExt};
 use gloo::events::EventListener;
 use js_sys::{Array, Function, Promise, Uint8Array};
 use libp2p::Multiaddr;
-use ostrakon_node::{Node, NodeConfig, Surroundings, Want};
+use ostrakon_node::{Node, NodeConfig, Surroundings};
 use ostrakon_protocol::id::{DocumentRef, StreamId};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
@@ -39,6 +39,7 @@ const MAX_TIMEOUT: f64 = i32::MAX as f64;
 struct StartOptions {
     network: String,
     peers: Vec<String>,
+    #[cfg(feature = "pen")]
     interests: Vec<String>,
     name: String,
     agent: String,
@@ -51,6 +52,7 @@ impl Default for StartOptions {
         StartOptions {
             network: "local-1".into(),
             peers: Vec::new(),
+            #[cfg(feature = "pen")]
             interests: Vec::new(),
             name: "ostrakon".into(),
             agent: concat!("ostrakon/", env!("CARGO_PKG_VERSION")).into(),
@@ -293,10 +295,12 @@ async fn start(
         .iter()
         .map(peer)
         .collect::<Result<Vec<_>, _>>()?;
+    #[cfg(feature = "pen")]
     let interest = |text: &String| {
-        text.parse::<Want>()
+        text.parse::<ostrakon_node::Want>()
             .map_err(|error| Failure::new("invalid-argument", error.to_string()))
     };
+    #[cfg(feature = "pen")]
     let interests = options
         .interests
         .iter()
@@ -328,6 +332,7 @@ async fn start(
     };
     let (node, driver) = Node::start(config, around).await?;
     spawn_local(driver);
+    #[cfg(feature = "pen")]
     node.want(interests).await;
     let (stop, stopped) = oneshot::channel();
     let stopped = stopped.shared();

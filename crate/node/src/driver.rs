@@ -1,6 +1,7 @@
 //! The future behind a [`Node`](crate::Node): carries what happens into the machine and its orders out, to the network and
 //! the store. It spawns nothing; the store's futures run beside the network, so neither waits for the other.
 
+#[cfg(feature = "recon")]
 mod exchanging;
 
 use std::cell::Cell;
@@ -25,10 +26,12 @@ use crate::answering::{Answered, Answering};
 use crate::chains::{Answers, Asker, ChainsConfig, News};
 use crate::documents::{CallId, Documents, Now, Output, Reply, View, archive};
 use crate::error::NodeError;
+#[cfg(feature = "recon")]
 use crate::exchange::Exchange;
 use crate::feed::Writer;
 use crate::network::chain_fetch::{self, AnswerId};
 use crate::network::gossip::{Message, query_id};
+#[cfg(feature = "recon")]
 use crate::network::recon::{Key, TalkId};
 use crate::network::{Network, NetworkEvent, WantKind, Wanted};
 use crate::node::{Call, Command};
@@ -71,10 +74,13 @@ enum Read {
     Committed(Vec<(StreamId, Result<(), StoreError>)>, Vec<Change>),
     CommittedMany(CallId, Change, Result<(), StoreError>),
     /// What is kept, to be offered.
+    #[cfg(feature = "recon")]
     Kept(Result<Vec<Record>, StoreError>),
     /// One document of it.
+    #[cfg(feature = "recon")]
     Loaded(Result<Option<Stored>, StoreError>),
     /// Events that a peer is to get.
+    #[cfg(feature = "recon")]
     Found(TalkId, Vec<(Key, Vec<u8>)>),
     Settled(Result<(), StoreError>),
     Served(Wanted, Result<Option<Block>, StoreError>),
@@ -94,6 +100,7 @@ enum Event {
     Chain(News),
     Time,
     /// These conversations waited long enough.
+    #[cfg(feature = "recon")]
     Patience(Vec<TalkId>),
     /// There are events to judge, and time for it.
     Judge,
@@ -103,8 +110,10 @@ pub(crate) struct Driver<S> {
     network: Network,
     store: Rc<S>,
     documents: Documents,
+    #[cfg(feature = "recon")]
     exchange: Exchange,
     /// Whether a document is being read to be offered.
+    #[cfg(feature = "recon")]
     loading: bool,
     asker: Asker<S>,
     commands: mpsc::Receiver<Command>,
@@ -183,7 +192,9 @@ impl<S: Store> Driver<S> {
         };
         let store = Rc::new(store);
         Driver {
+            #[cfg(feature = "recon")]
             exchange: Exchange::new(network.number()),
+            #[cfg(feature = "recon")]
             loading: false,
             network,
             asker: Asker::new(store.clone(), &chains),
@@ -261,6 +272,7 @@ impl<S: Store> Driver<S> {
         if self.poll_timer(cx).is_ready() {
             return Poll::Ready(Event::Time);
         }
+        #[cfg(feature = "recon")]
         if let Poll::Ready(talks) = self.exchange.poll_patience(cx) {
             return Poll::Ready(Event::Patience(talks));
         }
@@ -335,6 +347,7 @@ impl<S: Store> Driver<S> {
                 self.documents.chain_doubted(&key, &doubt);
             }
             Event::Time => self.documents.tick(now),
+            #[cfg(feature = "recon")]
             Event::Patience(talks) => {
                 for talk in talks {
                     self.network.recon().kept(talk);
@@ -409,6 +422,7 @@ impl<S: Store> Driver<S> {
                 self.asker.wake();
                 self.documents.ask_chains();
             }
+            #[cfg(feature = "recon")]
             Command::Want(wants) => self.want(wants),
             Command::Stop(stopped) => self.stopping = Some(stopped),
         }
@@ -436,8 +450,11 @@ impl<S: Store> Driver<S> {
                 self.documents.committed_many(call, written, now);
                 self.count();
             }
+            #[cfg(feature = "recon")]
             Read::Kept(read) => self.kept(read),
+            #[cfg(feature = "recon")]
             Read::Loaded(read) => self.loaded(read),
+            #[cfg(feature = "recon")]
             Read::Found(talk, values) => self.network.recon().found(talk, values),
             Read::Settled(written) => self.documents.settled(written),
             Read::Served(wanted, read) => {
@@ -493,6 +510,7 @@ impl<S: Store> Driver<S> {
             NetworkEvent::Wanted(wanted) => self.serve(wanted),
             NetworkEvent::PeerAnswersChains { peer } => self.documents.answers_chains(peer, now),
             NetworkEvent::Chains(event) => self.digest_chains(event, now),
+            #[cfg(feature = "recon")]
             NetworkEvent::Recon(event) => self.digest_recon(event, now),
         }
     }
@@ -610,6 +628,7 @@ impl<S: Store> Driver<S> {
     fn obey(&mut self, output: Output) {
         let store = self.store.clone();
         match output {
+            #[cfg(feature = "recon")]
             Output::Reply(id, reply) if Exchange::is_own(id) => self.received(id, reply.map(drop)),
             Output::Reply(id, reply) => {
                 if let Some(sender) = self.replies.remove(&id) {
@@ -812,4 +831,14 @@ impl<S: Store> Driver<S> {
             matches!(event, NodeEvent::Status(_))
         });
     }
+}
+
+/// Without Recon nothing is offered.
+#[cfg(not(feature = "recon"))]
+impl<S: Store> Driver<S> {
+    fn copy(&self, _: &Change) -> Change {
+        Change::Many(Vec::new())
+    }
+
+    fn offer(&mut self, _: Change, _: &Result<(), StoreError>) {}
 }

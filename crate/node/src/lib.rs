@@ -18,6 +18,7 @@ pub mod chains;
 pub mod documents;
 mod driver;
 mod error;
+#[cfg(feature = "recon")]
 mod exchange;
 mod feed;
 pub mod network;
@@ -29,6 +30,7 @@ pub mod writing;
 
 pub use documents::{Publication, Source, View, Waiting, WaitingFor};
 pub use error::NodeError;
+#[cfg(feature = "recon")]
 pub use exchange::{BadWant, MAX_POOL_BYTES, MAX_POOL_EVENTS, MAX_RECEIVING, MAX_WANTS, Want};
 pub use node::{Node, NodeConfig, Surroundings};
 pub use status::{NodeEvent, PeerInfo, Status};

@@ -23,6 +23,7 @@ use crate::documents::archive::{self, Import};
 use crate::documents::{CallId, Draft, Intent, View, Waiting};
 use crate::driver::{self, Driver};
 use crate::error::NodeError;
+#[cfg(feature = "recon")]
 use crate::exchange::Want;
 use crate::feed::{Writer, feed};
 use crate::network::{Network, NetworkConfig};
@@ -86,6 +87,7 @@ pub(crate) enum Command {
     Listen(Writer<NodeEvent>),
     Dial(Multiaddr),
     Wake,
+    #[cfg(feature = "recon")]
     Want(Vec<Want>),
     Stop(oneshot::Sender<()>),
 }
@@ -323,6 +325,7 @@ impl Node {
     /// With a peer that wants the same it exchanges all events in that, both ways (by Recon, as ceramic-one does), and keeps
     /// what is valid. Nothing happens on a network of which Recon does not know (one that is not Ceramic's, nor `local-` and a
     /// number). Also a node that wants nothing answers, and says so.
+    #[cfg(feature = "recon")]
     pub async fn want(&self, wants: Vec<Want>) {
         let _ = self.send(Command::Want(wants)).await;
     }

@@ -4,9 +4,11 @@ use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::{connection_limits, gossipsub, identify, ping};
 
+#[cfg(feature = "recon")]
+use super::recon;
 use super::{
     MAX_CONNECTIONS_PER_PEER, MAX_INCOMING, MAX_OUTGOING, MAX_PENDING, NetworkError, PING_INTERVAL,
-    PING_TIMEOUT, bitswap, chain_fetch, gossip, recon,
+    PING_TIMEOUT, bitswap, chain_fetch, gossip,
 };
 
 /// The same for tab and peer.
@@ -18,6 +20,7 @@ pub(super) struct Behaviour {
     pub(super) bitswap: bitswap::Behaviour,
     pub(super) chains: chain_fetch::Behaviour,
     pub(super) gossip: gossip::Gossipsub,
+    #[cfg(feature = "recon")]
     pub(super) recon: recon::Behaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
@@ -29,6 +32,7 @@ pub(super) enum BehaviourEvent {
     Bitswap(bitswap::Event),
     Chains(chain_fetch::Event),
     Gossip(gossipsub::Event),
+    #[cfg(feature = "recon")]
     Recon(recon::Event),
     Identify(Box<identify::Event>),
     Ping(ping::Event),
@@ -39,7 +43,7 @@ impl Behaviour {
         keypair: &Keypair,
         topic: &gossipsub::IdentTopic,
         agent: &str,
-        speaks_recon: bool,
+        #[cfg(feature = "recon")] speaks_recon: bool,
     ) -> Result<Behaviour, NetworkError> {
         let limits = connection_limits::ConnectionLimits::default()
             .with_max_established_incoming(Some(MAX_INCOMING))
@@ -55,13 +59,16 @@ impl Behaviour {
             .with_interval(PING_INTERVAL)
             .with_timeout(PING_TIMEOUT);
         // Recon knows peers by their ed25519 keys, and networks by numbers.
+        #[cfg(feature = "recon")]
         let is_ed25519 = keypair.public().try_into_ed25519().is_ok();
+        #[cfg(feature = "recon")]
         let recon = (speaks_recon && is_ed25519).then(|| keypair.clone());
         Ok(Behaviour {
             limits: connection_limits::Behaviour::new(limits),
             bitswap: bitswap::Behaviour::default(),
             chains: chain_fetch::Behaviour::default(),
             gossip: gossip::behaviour(keypair, topic)?,
+            #[cfg(feature = "recon")]
             recon: recon::Behaviour::new(recon),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping),
@@ -87,6 +94,7 @@ impl From<gossipsub::Event> for BehaviourEvent {
     }
 }
 
+#[cfg(feature = "recon")]
 impl From<recon::Event> for BehaviourEvent {
     fn from(event: recon::Event) -> Self {
         BehaviourEvent::Recon(event)

@@ -4,6 +4,7 @@ use libp2p::gossipsub::{self, MessageAcceptance};
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, PeerId, identify, ping};
+#[cfg(feature = "recon")]
 use ostrakon_protocol::id::MAX_PEER_ADDRESSES;
 use web_time::Instant;
 
@@ -70,6 +71,7 @@ impl Network {
                 });
             }
             SwarmEvent::NewListenAddr { address, .. } => {
+                #[cfg(feature = "recon")]
                 self.tell_addresses();
                 self.events.push_back(NetworkEvent::Listening { address });
             }
@@ -89,6 +91,7 @@ impl Network {
                 self.events.push_back(NetworkEvent::Wanted(wanted));
             }
             BehaviourEvent::Chains(event) => self.events.push_back(NetworkEvent::Chains(event)),
+            #[cfg(feature = "recon")]
             BehaviourEvent::Recon(event) => self.events.push_back(NetworkEvent::Recon(event)),
             BehaviourEvent::Gossip(event) => self.digest_gossip(event, now),
             BehaviourEvent::Identify(event) => {
@@ -184,6 +187,7 @@ impl Network {
         });
     }
 
+    #[cfg(feature = "recon")]
     /// Others hear where this node can be reached.
     fn tell_addresses(&mut self) {
         let own = *self.swarm.local_peer_id();

@@ -9,6 +9,7 @@ use ostrakon_protocol::block::Block;
 use super::bitswap::Wanted;
 use super::chain_fetch;
 use super::gossip::Message;
+#[cfg(feature = "recon")]
 use super::recon;
 
 /// What is known about a connected peer.
@@ -96,5 +97,6 @@ pub enum NetworkEvent {
     /// A peer wants a block. Each one must be given to [`Network::answer`](super::Network::answer), else the peer's next wants wait.
     Wanted(Wanted),
     /// Of a conversation about what this node holds; to be answered at [`Network::recon`](super::Network::recon).
+    #[cfg(feature = "recon")]
     Recon(recon::Event),
 }

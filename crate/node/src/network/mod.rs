@@ -10,6 +10,7 @@ pub mod bitswap;
 pub mod chain_fetch;
 pub mod gossip;
 pub mod mplex;
+#[cfg(feature = "recon")]
 pub mod recon;
 
 mod behaviour;
@@ -34,7 +35,9 @@ use libp2p::swarm;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Multiaddr, PeerId, Swarm};
 use ostrakon_protocol::block::Block;
-use ostrakon_protocol::id::{StreamId, network_id};
+use ostrakon_protocol::id::StreamId;
+#[cfg(feature = "recon")]
+use ostrakon_protocol::id::network_id;
 use ostrakon_protocol::sorted::SortedMap;
 use web_time::Instant;
 
@@ -91,6 +94,7 @@ pub struct Network {
     unsent: VecDeque<Vec<u8>>,
     tips: RecentTips,
     talk: Talk,
+    #[cfg(feature = "recon")]
     number: Option<u64>,
     events: VecDeque<NetworkEvent>,
     timer: Option<(Instant, Delay)>,
@@ -108,8 +112,15 @@ impl Network {
     ) -> Result<Network, NetworkError> {
         let local = PeerId::from(config.keypair.public());
         let topic = gossip::topic(&config.network);
+        #[cfg(feature = "recon")]
         let number = network_id(&config.network);
-        let behaviour = Behaviour::new(&config.keypair, &topic, &config.agent, number.is_some())?;
+        let behaviour = Behaviour::new(
+            &config.keypair,
+            &topic,
+            &config.agent,
+            #[cfg(feature = "recon")]
+            number.is_some(),
+        )?;
         let swarm = swarm.with_idle_connection_timeout(IDLE_TIMEOUT);
         let mut swarm = Swarm::new(transport, behaviour, local, swarm);
         for address in config.listen {
@@ -129,6 +140,7 @@ impl Network {
             unsent: VecDeque::new(),
             tips: RecentTips::default(),
             talk: Talk::default(),
+            #[cfg(feature = "recon")]
             number,
             events: VecDeque::new(),
             timer: None,
@@ -241,11 +253,13 @@ impl Network {
         self.tips.forget(stream, tip);
     }
 
+    #[cfg(feature = "recon")]
     /// The network's number in Recon, if it has one.
     pub fn number(&self) -> Option<u64> {
         self.number
     }
 
+    #[cfg(feature = "recon")]
     /// What is compared with other peers, and how that goes.
     pub fn recon(&mut self) -> &mut recon::Behaviour {
         &mut self.swarm.behaviour_mut().recon
