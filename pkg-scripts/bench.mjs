@@ -7,6 +7,7 @@ import { buildJs } from './build-js.mjs'
 import { buildPeer } from './build-peer.mjs'
 import { buildBenchWasm, buildWasm } from './build-wasm.mjs'
 import { peers } from './lib/bench-peers.mjs'
+import { sync, syncPage } from './lib/bench-sync.mjs'
 import { buildJsCeramic, installPeers } from './lib/js-ceramic.mjs'
 import { buildOrbitDb } from './lib/orbitdb.mjs'
 import { main, output, root, step, Stop } from './lib/run.mjs'
@@ -167,14 +168,16 @@ async function sideBySide(browser, page) {
   return measured
 }
 
-const PARTS = { size, 'start-up': startUp, store, writing, verification, peers }
+const PARTS = { size, 'start-up': startUp, store, writing, verification, peers, sync }
+/** Those that are measured in the package as it is shipped. */
+const SHIPPED = ['size', 'start-up', 'peers', 'sync']
 
 await main(async () => {
   const wanted = process.argv.slice(2)
   const parts = Object.entries(PARTS).filter(([name]) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
   await setup({ tests: true })
   await buildWasm()
-  await buildBenchWasm()
+  if (parts.some(([name]) => !SHIPPED.includes(name))) await buildBenchWasm()
   if (parts.some(([name]) => name === 'verification')) await buildJsCeramic()
   if (parts.some(([name]) => name === 'peers')) await installPeers()
   if (parts.some(([name]) => name === 'writing')) await buildOrbitDb()
@@ -215,6 +218,7 @@ function benchPages() {
       const document = await node.load(id)
       globalThis.measured = { node: started, document: performance.now(), source: document.source }
     `),
+    '/bench/sync.html': page(syncPage),
     '/bench/core.html': page(`
       import init, { benchDecrypt, benchDocuments, benchEncrypt, benchInstances, benchRecover, benchStore, benchVerify, benchWriting } from '/target/bench/ostrakon.js'
       await init({ module_or_path: '/target/bench/ostrakon_bg.wasm' })
