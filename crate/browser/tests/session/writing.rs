@@ -260,7 +260,7 @@ async fn what_a_provider_signs_is_verified_before_it_is_used() {
     node.set_signers(vec![did.clone()]);
     for (lie, told) in [
         (Manner::OtherPayload, "sign-failed"),
-        (Manner::ShortSignature, "jws-signature"),
+        (Manner::ShortSignature, "sign-failed"),
         (Manner::OtherKey, "wrong-signer"),
     ] {
         manner.set(lie);
