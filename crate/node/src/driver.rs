@@ -141,6 +141,12 @@ pub(crate) struct Driver<S> {
     judged: Duration,
     started: Instant,
     stopping: Option<oneshot::Sender<()>>,
+    /// How often a document got a new tip.
+    #[cfg(feature = "public-peer")]
+    changed: u64,
+    /// Why what was last to be written could not be.
+    #[cfg(feature = "public-peer")]
+    failing: Option<StoreError>,
 }
 
 /// Makes changes of different documents together. If that fails, each by itself: one that cannot be made keeps no other from
@@ -220,6 +226,10 @@ impl<S: Store> Driver<S> {
             judged: Duration::ZERO,
             started: Instant::now(),
             stopping: None,
+            #[cfg(feature = "public-peer")]
+            changed: 0,
+            #[cfg(feature = "public-peer")]
+            failing: None,
         }
     }
 
@@ -412,6 +422,8 @@ impl<S: Store> Driver<S> {
                     self.listeners.push(writer);
                 }
             }
+            #[cfg(feature = "public-peer")]
+            Command::Probe(reply) => self.probe(reply),
             Command::Dial(address) => {
                 if let Err(error) = self.network.dial(address) {
                     tracing::warn!(%error, "an address cannot be dialled");
@@ -435,6 +447,11 @@ impl<S: Store> Driver<S> {
             Read::Listed(read) => self.documents.listed(read, now),
             Read::Committed(all, changes) => {
                 self.committing = false;
+                #[cfg(feature = "public-peer")]
+                {
+                    let failed = all.iter().find_map(|(_, written)| written.as_ref().err());
+                    self.failing = failed.cloned();
+                }
                 for ((stream, written), change) in all.into_iter().zip(changes) {
                     self.offer(change, &written);
                     if let Err(error) = &written {
@@ -446,6 +463,10 @@ impl<S: Store> Driver<S> {
                 self.count();
             }
             Read::CommittedMany(call, change, written) => {
+                #[cfg(feature = "public-peer")]
+                {
+                    self.failing = written.as_ref().err().cloned();
+                }
                 self.offer(change, &written);
                 self.documents.committed_many(call, written, now);
                 self.count();
@@ -666,6 +687,10 @@ impl<S: Store> Driver<S> {
                 self.followers.remove(&id);
             }
             Output::Changed(view) => {
+                #[cfg(feature = "public-peer")]
+                {
+                    self.changed = self.changed.saturating_add(1);
+                }
                 let event = NodeEvent::Document {
                     stream: *view.document.stream(),
                     tip: *view.document.tip(),
@@ -773,6 +798,39 @@ impl<S: Store> Driver<S> {
         if let Err(error) = self.network.publish(message) {
             tracing::warn!(%error, "a message was not published");
         }
+    }
+
+    #[cfg(feature = "public-peer")]
+    fn probe(&mut self, reply: Replier<crate::status::Vitals>) {
+        let refused = match &self.failing {
+            Some(failure) => Some(NodeError::Store(failure.clone())),
+            None if self.reads.len() >= MAX_READS => Some(NodeError::Busy),
+            None => None,
+        };
+        if let Some(error) = refused {
+            let _ = reply.send(Err(error));
+            return;
+        }
+        let outbox = self.documents.outbox().len();
+        let mut vitals = crate::status::Vitals {
+            status: self.read_status(),
+            network: self.network.counts(),
+            tips_accepted: self.changed,
+            tips_refused: self.documents.refused,
+            outbox: u64::try_from(outbox).unwrap_or(u64::MAX),
+        };
+        let store = self.store.clone();
+        self.reads.push(Box::pin(async move {
+            let counted = store.usage().await.map_err(NodeError::Store);
+            // Err means that nobody waits for it any more.
+            let _ = reply.send(counted.map(|usage| {
+                vitals.status.documents = usage.documents;
+                vitals.status.blocks = usage.blocks;
+                vitals.status.bytes = usage.bytes;
+                vitals
+            }));
+            Read::Nothing
+        }));
     }
 
     fn count(&mut self) {

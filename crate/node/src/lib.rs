@@ -33,4 +33,6 @@ pub use error::NodeError;
 #[cfg(feature = "recon")]
 pub use exchange::{BadWant, MAX_POOL_BYTES, MAX_POOL_EVENTS, MAX_RECEIVING, MAX_WANTS, Want};
 pub use node::{Node, NodeConfig, Surroundings};
+#[cfg(feature = "public-peer")]
+pub use status::Vitals;
 pub use status::{NodeEvent, PeerInfo, Status};

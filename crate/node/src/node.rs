@@ -85,6 +85,8 @@ pub(crate) enum Command {
     Records(oneshot::Sender<Result<Vec<Record>, NodeError>>),
     Outbox(oneshot::Sender<Vec<Waiting>>),
     Listen(Writer<NodeEvent>),
+    #[cfg(feature = "public-peer")]
+    Probe(oneshot::Sender<Result<crate::status::Vitals, NodeError>>),
     Dial(Multiaddr),
     Wake,
     #[cfg(feature = "recon")]
@@ -111,6 +113,30 @@ impl Node {
         config: NodeConfig,
         around: Surroundings<S>,
     ) -> Result<(Node, impl Future<Output = ()> + use<S>), NodeError> {
+        let (node, driver) = Node::assemble(config, around, |_| {}).await?;
+        Ok((node, driver.run()))
+    }
+
+    /// The same for a peer that others can reach.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    #[cfg(feature = "public-peer")]
+    pub async fn start_public<S: Store>(
+        config: NodeConfig,
+        around: Surroundings<S>,
+        public: crate::network::public::Public,
+    ) -> Result<(Node, impl Future<Output = ()> + use<S>), NodeError> {
+        let prepare = |network: &mut Network| network.make_public(public);
+        let (node, driver) = Node::assemble(config, around, prepare).await?;
+        Ok((node, driver.run()))
+    }
+
+    async fn assemble<S: Store>(
+        config: NodeConfig,
+        around: Surroundings<S>,
+        prepare: impl FnOnce(&mut Network),
+    ) -> Result<(Node, Driver<S>), NodeError> {
         let usage = around.store.usage().await?;
         let outgoing = around.store.outbox().await?;
         let NodeConfig {
@@ -132,7 +158,8 @@ impl Node {
             listen,
             agent,
         };
-        let network = Network::new(config, around.transport, around.swarm)?;
+        let mut network = Network::new(config, around.transport, around.swarm)?;
+        prepare(&mut network);
         let status = Arc::new(Mutex::new(Status {
             online: false,
             peer_id: network.peer_id(),
@@ -161,7 +188,7 @@ impl Node {
             status,
             turns: Turns::default(),
         };
-        Ok((node, driver.run()))
+        Ok((node, driver))
     }
 
     /// A document: from disk at once if it is kept, else from the network; followed from then on. A reference to a version
@@ -308,6 +335,18 @@ impl Node {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// How the node is doing, asked of its driver and its store: an answer means that both work.
+    ///
+    /// # Errors
+    /// [`NodeError::Stopped`], [`NodeError::Busy`]; [`NodeError::Store`] if the store cannot be read, or what was last to be
+    /// written could not be.
+    #[cfg(feature = "public-peer")]
+    pub async fn vitals(&self) -> Result<crate::status::Vitals, NodeError> {
+        let (sender, receiver) = oneshot::channel();
+        self.send(Command::Probe(sender)).await?;
+        receiver.await.map_err(|_| NodeError::Stopped)?
     }
 
     /// Dials once. Whether it worked is an event.

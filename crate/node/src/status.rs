@@ -54,6 +54,22 @@ impl From<&network::PeerInfo> for PeerInfo {
     }
 }
 
+/// How a public peer is doing, for its operator.
+#[cfg(feature = "public-peer")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vitals {
+    /// As everyone sees it, with what the store says now.
+    pub status: Status,
+    /// What the network counted.
+    pub network: network::public::Counts,
+    /// How often a document got a new tip, from here or from elsewhere.
+    pub tips_accepted: u64,
+    /// Announced tips that were fetched, judged and refused.
+    pub tips_refused: u64,
+    /// Documents with writes from here that no peer is known to have.
+    pub outbox: u64,
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -153,6 +153,10 @@ impl Documents {
             }
             Verdict::Waits => return,
             Verdict::Refused => {
+                #[cfg(feature = "public-peer")]
+                {
+                    self.refused = self.refused.saturating_add(1);
+                }
                 self.fail_need(DocumentRef::Commit(CommitId::new(stream, tip)), now);
                 if self.view(&stream).is_none() {
                     self.fail_need(DocumentRef::Stream(stream), now);

@@ -231,6 +231,9 @@ pub struct Documents {
     online: bool,
     uses: u64,
     outputs: VecDeque<Output>,
+    /// Announced tips that were judged and refused.
+    #[cfg(feature = "public-peer")]
+    pub(crate) refused: u64,
 }
 
 impl Documents {

@@ -3,6 +3,8 @@
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::{connection_limits, gossipsub, identify, ping};
+#[cfg(feature = "public-peer")]
+use libp2p::{relay, swarm::behaviour::toggle::Toggle};
 
 #[cfg(feature = "recon")]
 use super::recon;
@@ -11,7 +13,7 @@ use super::{
     PING_TIMEOUT, bitswap, chain_fetch, gossip,
 };
 
-/// The same for tab and peer.
+/// The same for tab and peer, but for the relay, which no tab can be.
 #[derive(NetworkBehaviour)]
 #[behaviour(to_swarm = "BehaviourEvent")]
 pub(super) struct Behaviour {
@@ -24,6 +26,8 @@ pub(super) struct Behaviour {
     pub(super) recon: recon::Behaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
+    #[cfg(feature = "public-peer")]
+    pub(super) relay: Toggle<relay::Behaviour>,
 }
 
 /// What the protocols have to say.
@@ -36,6 +40,8 @@ pub(super) enum BehaviourEvent {
     Recon(recon::Event),
     Identify(Box<identify::Event>),
     Ping(ping::Event),
+    #[cfg(feature = "public-peer")]
+    Relay(relay::Event),
 }
 
 impl Behaviour {
@@ -72,6 +78,8 @@ impl Behaviour {
             recon: recon::Behaviour::new(recon),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping),
+            #[cfg(feature = "public-peer")]
+            relay: Toggle::from(None),
         })
     }
 }
@@ -110,6 +118,13 @@ impl From<identify::Event> for BehaviourEvent {
 impl From<ping::Event> for BehaviourEvent {
     fn from(event: ping::Event) -> Self {
         BehaviourEvent::Ping(event)
+    }
+}
+
+#[cfg(feature = "public-peer")]
+impl From<relay::Event> for BehaviourEvent {
+    fn from(event: relay::Event) -> Self {
+        BehaviourEvent::Relay(event)
     }
 }
 

@@ -10,6 +10,8 @@ use web_time::Instant;
 
 use super::behaviour::BehaviourEvent;
 use super::gossip::Message;
+#[cfg(feature = "public-peer")]
+use super::public;
 use super::{MAX_AGENT_BYTES, Network, NetworkEvent, PeerInfo, bitswap, chain_fetch};
 
 impl Network {
@@ -64,6 +66,8 @@ impl Network {
                 error,
             } => {
                 self.redial.failed(connection_id, now);
+                #[cfg(feature = "public-peer")]
+                public::add(&mut self.counts.dials_failed);
                 let reason = error.to_string();
                 self.events.push_back(NetworkEvent::DialFailed {
                     peer: peer_id,
@@ -90,9 +94,15 @@ impl Network {
             BehaviourEvent::Bitswap(bitswap::Event::Wanted(wanted)) => {
                 self.events.push_back(NetworkEvent::Wanted(wanted));
             }
-            BehaviourEvent::Chains(event) => self.events.push_back(NetworkEvent::Chains(event)),
+            BehaviourEvent::Chains(event) => {
+                #[cfg(feature = "public-peer")]
+                self.count_chains(&event);
+                self.events.push_back(NetworkEvent::Chains(event));
+            }
             #[cfg(feature = "recon")]
             BehaviourEvent::Recon(event) => self.events.push_back(NetworkEvent::Recon(event)),
+            #[cfg(feature = "public-peer")]
+            BehaviourEvent::Relay(event) => self.digest_relay(&event),
             BehaviourEvent::Gossip(event) => self.digest_gossip(event, now),
             BehaviourEvent::Identify(event) => {
                 if let identify::Event::Received { peer_id, info, .. } = *event {
@@ -134,6 +144,11 @@ impl Network {
                 message,
             } => {
                 let verdict = self.judge(propagation_source, message, now);
+                #[cfg(feature = "public-peer")]
+                public::add(match &verdict {
+                    MessageAcceptance::Reject => &mut self.counts.garbage,
+                    _ => &mut self.counts.messages,
+                });
                 self.swarm
                     .behaviour_mut()
                     .gossip

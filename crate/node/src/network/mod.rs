@@ -17,6 +17,8 @@ mod behaviour;
 mod digest;
 mod error;
 mod event;
+#[cfg(feature = "public-peer")]
+pub mod public;
 mod redial;
 
 use std::collections::VecDeque;
@@ -98,6 +100,8 @@ pub struct Network {
     number: Option<u64>,
     events: VecDeque<NetworkEvent>,
     timer: Option<(Instant, Delay)>,
+    #[cfg(feature = "public-peer")]
+    counts: public::Counts,
 }
 
 impl Network {
@@ -144,6 +148,8 @@ impl Network {
             number,
             events: VecDeque::new(),
             timer: None,
+            #[cfg(feature = "public-peer")]
+            counts: public::Counts::default(),
         })
     }
 
