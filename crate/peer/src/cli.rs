@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::chains::ChainArgs;
+use crate::config::LogFormat;
 use crate::running;
 
 const AFTER: &str = "\
@@ -276,22 +277,41 @@ pub struct DevnetArgs {
 
 #[derive(Args, Clone, Debug)]
 pub struct PeerArgs {
-    /// Name of the network, which is also its gossip topic: mainnet, testnet-clay, local-1, …
-    #[arg(long, default_value = "local-1")]
-    pub network: String,
-    /// Multiaddress to listen on; may be repeated.
-    #[arg(long, value_name = "MULTIADDR", default_values = ["/ip4/0.0.0.0/tcp/4101", "/ip4/0.0.0.0/tcp/4102/ws"])]
+    /// Configuration file (TOML); flags go before what it says, lists as a whole.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print the configuration that is in effect, with comments, as a file for --config, and end.
+    #[arg(long)]
+    pub print_config: bool,
+    /// Name of the network, which is also its gossip topic: mainnet, testnet-clay, local-1, … [default: local-1]
+    #[arg(long)]
+    pub network: Option<String>,
+    /// Multiaddress to listen on; may be repeated. [default: UDP 4101 (QUIC), TCP 4101, TCP 4102 (WebSocket), each on every
+    /// IPv4 address]
+    #[arg(long, value_name = "MULTIADDR")]
     pub listen: Vec<String>,
+    /// Multiaddress at which others reach this peer, if it is not where it listens; may be repeated.
+    #[arg(long, value_name = "MULTIADDR")]
+    pub announce: Vec<String>,
     /// Multiaddress of a peer to stay connected to, ending in /p2p/…; may be repeated.
     #[arg(long, value_name = "MULTIADDR")]
     pub peer: Vec<String>,
     /// Document to fetch and follow: a StreamID or ceramic:// address; may be repeated.
-    #[arg(long, value_name = "STREAMID")]
+    #[arg(long, visible_alias = "pin", value_name = "STREAMID")]
     pub follow: Vec<String>,
     /// What to hold beside that, and to exchange by Recon with peers that want the same: all, model:k…, model:k…@did:…,
     /// controller:did:…, document:k…; may be repeated.
     #[arg(long, value_name = "INTEREST")]
     pub interest: Vec<String>,
+    /// Pass on the traffic of peers that nobody can dial (circuit relay v2); wants --announce.
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub relay: Option<bool>,
+    /// Serve /metrics and /health there: ADDRESS:PORT, or a port of 127.0.0.1.
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<String>,
+    /// How log lines look. [default: text]
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub log_format: Option<LogFormat>,
     #[command(flatten)]
     pub chains: ChainArgs,
     #[command(flatten)]

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::fs;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -13,15 +13,15 @@ use ostrakon_peer::cli::{
     Cli, Command, ExplainArgs, ExportArgs, IdArgs, ImportArgs, KeyCommand, KeyNewArgs, KeyShowArgs,
     PeerArgs, VerifyArgs, WorldArgs,
 };
+use ostrakon_peer::config::{LOG_FILTER, LogFormat, Settings};
 use ostrakon_peer::evidence::Evidence;
 use ostrakon_peer::explain::Story;
 use ostrakon_peer::write::{WriteError, Written};
-use ostrakon_peer::{devnet, file, identify, keys, peer, running, verify, write};
+use ostrakon_peer::{devnet, file, identify, keys, logging, peer, running, stop, verify, write};
 use ostrakon_protocol::document::hear_all;
 use ostrakon_protocol::jose::Ed25519Signer;
 use serde_json::{Value, json};
 use tokio::task::LocalSet;
-use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
 /// The answer is no.
@@ -31,20 +31,20 @@ const CANNOT: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
+    // QUIC brings another provider of TLS than the rest, and rustls would not choose between two.
+    // Err means that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    if !matches!(cli.command, Command::Peer(_)) {
+        logging::start(LogFormat::Text, LOG_FILTER);
+    }
     let outcome = match cli.command {
         Command::Id(args) => Ok(id(&args)),
         Command::Verify(args) => wait_for(verify(&args)),
         Command::Explain(args) => wait_for(explain(&args)),
         Command::Devnet(args) => {
-            wait_for(devnet::run(&args, asked_to_stop())).map(|()| ExitCode::SUCCESS)
+            wait_for(devnet::run(&args, stop::asked())).map(|()| ExitCode::SUCCESS)
         }
-        Command::Peer(args) => wait_for(run_peer(&args)).map(|()| ExitCode::SUCCESS),
+        Command::Peer(args) => run_peer(&args).map(|()| ExitCode::SUCCESS),
         Command::Import(args) => wait_for(import(&args)),
         Command::Export(args) => wait_for(export(&args)),
         Command::Create(args) => wait_for(async { written(write::create(&args).await, args.json) }),
@@ -67,23 +67,6 @@ fn wait_for<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, Strin
     let outcome = LocalSet::new().block_on(&runtime, work);
     runtime.shutdown_background();
     outcome
-}
-
-/// Ctrl-C, or being told to end.
-async fn asked_to_stop() {
-    let interrupted = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        let told = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-        if let Ok(mut told) = told {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = told.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = interrupted.await;
 }
 
 /// Prints a line; a reader that has gone away is no reason to panic.
@@ -220,8 +203,16 @@ async fn explain(args: &ExplainArgs) -> Result<ExitCode, String> {
     Ok(code)
 }
 
-async fn run_peer(args: &PeerArgs) -> Result<(), String> {
-    peer::run(args, asked_to_stop(), |line| print(line)).await
+fn run_peer(args: &PeerArgs) -> Result<(), String> {
+    let settings = Settings::read(args).map_err(|error| error.to_string())?;
+    if args.print_config {
+        print(&settings);
+        return Ok(());
+    }
+    logging::start(settings.log_format, &settings.log_filter);
+    wait_for(peer::run(&settings, args.json, stop::asked(), |line| {
+        print(line)
+    }))
 }
 
 async fn import(args: &ImportArgs) -> Result<ExitCode, String> {

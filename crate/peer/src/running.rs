@@ -1,13 +1,15 @@
 //! A node on this machine: its directory, its identity, its store, its transport.
 
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, swarm};
 use ostrakon_node::chains::ChainsConfig;
+use ostrakon_node::network::public::Public;
 use ostrakon_node::{Node, NodeConfig, Surroundings};
+use prometheus_client::registry::Registry;
 use tokio::task::JoinHandle;
 
 use crate::store::RedbStore;
@@ -42,6 +44,11 @@ pub fn directory(given: Option<&Path>, name: &str) -> Result<PathBuf, String> {
     }
 }
 
+/// The file of documents in a peer's directory.
+pub fn store_file(dir: &Path) -> PathBuf {
+    dir.join("documents.redb")
+}
+
 /// Starts a node over `dir` inside a [`tokio::task::LocalSet`]. `Err` is one sentence for the user.
 pub async fn start(
     dir: &Path,
@@ -50,14 +57,26 @@ pub async fn start(
     peers: Vec<Multiaddr>,
     chains: ChainsConfig,
 ) -> Result<Running, String> {
+    let reach = (listen, peers, Public::default());
+    start_public(dir, network, reach, chains, None).await
+}
+
+/// The same for a node that listens, dials and does in public as told, and whose bytes are counted in a registry.
+pub(crate) async fn start_public(
+    dir: &Path,
+    network: &str,
+    (listen, peers, public): (Vec<Multiaddr>, Vec<Multiaddr>, Public),
+    chains: ChainsConfig,
+    registry: Option<&mut Registry>,
+) -> Result<Running, String> {
     keys::private_dir(dir).map_err(|error| format!("Cannot use {}: {error}.", dir.display()))?;
     listen.iter().try_for_each(is_free)?;
     let identity =
         keys::identity(&dir.join("keys"), "peer").map_err(|error| format!("{error}."))?;
-    let store = dir.join("documents.redb");
+    let store = store_file(dir);
     let store = RedbStore::open(&store)
         .map_err(|error| format!("Cannot open {}: {error}.", store.display()))?;
-    let transport = transport::build(&identity)
+    let transport = transport::build(&identity, registry)
         .map_err(|error| format!("Cannot reach the network: {error}."))?;
     let config = NodeConfig {
         network: network.to_owned(),
@@ -73,7 +92,7 @@ pub async fn start(
         swarm: swarm::Config::with_tokio_executor(),
         chains,
     };
-    let (node, driving) = Node::start(config, around)
+    let (node, driving) = Node::start_public(config, around, public)
         .await
         .map_err(|error| format!("The peer does not start: {error}."))?;
     Ok(Running {
@@ -90,14 +109,18 @@ fn is_free(address: &Multiaddr) -> Result<(), String> {
         Some(Protocol::Ip6(ip)) => IpAddr::V6(ip),
         _ => return Ok(()),
     };
-    let Some(Protocol::Tcp(port)) = parts.next() else {
-        return Ok(());
+    let (address, bound) = match parts.next() {
+        Some(Protocol::Tcp(port)) => {
+            let address = SocketAddr::new(ip, port);
+            (address, TcpListener::bind(address).map(drop))
+        }
+        Some(Protocol::Udp(port)) => {
+            let address = SocketAddr::new(ip, port);
+            (address, UdpSocket::bind(address).map(drop))
+        }
+        _ => return Ok(()),
     };
-    let address = SocketAddr::new(ip, port);
-    match TcpListener::bind(address) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(www::busy(address, "--listen", &error)),
-    }
+    bound.map_err(|error| www::busy(address, "--listen", &error))
 }
 
 impl Running {
