@@ -6,7 +6,8 @@
 use std::error::Error;
 use std::path::Path;
 
-use ostrakon_protocol::author::{TileMetadata, tile_init, tile_update};
+use ostrakon_protocol::author::{New, NewTile};
+use ostrakon_protocol::event::{self, Data, Map};
 use ostrakon_protocol::jose::Ed25519Signer;
 use ostrakon_protocol::{car, json};
 use serde_json::json;
@@ -29,8 +30,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         let signer = Ed25519Signer::from_seed(&seed);
         let content = json::from_json(&json!({ "title": "A document", "count": 0 }))?;
-        let (stream, mut chain) =
-            tile_init(&signer, Some(content), &TileMetadata::default(), [1; 12])?;
+        let tile = New::Tile(NewTile {
+            content: Some(content),
+            ..NewTile::default()
+        });
+        let (stream, mut chain) = tile.written_by(&signer, [1; 12])?;
         let mut tip = *stream.init();
         for count in 1..=events {
             if number == 0 && count <= histories {
@@ -42,7 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             let patch = json!([{ "op": "replace", "path": "/count", "value": count }]);
             let patch = json::from_json(&patch)?;
-            let update = tile_update(&signer, &stream, tip, patch, Default::default())?;
+            let payload = Data::payload(*stream.init(), tip, Some(Map::new()), patch)?;
+            let update = event::sign(payload, &signer)?;
             tip = *update.last().ok_or("an update has blocks")?.cid();
             chain.extend(update);
         }
