@@ -14,8 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ostrakon_peer::running;
-use ostrakon_protocol::author::{tile_init, tile_update};
+use ostrakon_protocol::author::{New, NewTile};
 use ostrakon_protocol::document::hear_all;
+use ostrakon_protocol::event::{self, Data, Map};
 use ostrakon_protocol::jose::Ed25519Signer;
 use ostrakon_protocol::{Block, Cid, Ipld, StreamId, Unasked, World, car};
 use process::ostrakon;
@@ -35,11 +36,15 @@ fn write(dir: &Path, number: u32) -> PathBuf {
     let mut unique = *b"killed--0000";
     unique[8..].copy_from_slice(&number.to_be_bytes());
     let content = Ipld::String(format!("document {number}"));
-    let (stream, mut blocks) =
-        tile_init(&signer, Some(content), &Default::default(), unique).unwrap();
+    let tile = New::Tile(NewTile {
+        content: Some(content),
+        ..NewTile::default()
+    });
+    let (stream, mut blocks) = tile.written_by(&signer, unique).unwrap();
     let patch = Ipld::List(Vec::new());
     let init = *stream.init();
-    let event = tile_update(&signer, &stream, init, patch, Default::default()).unwrap();
+    let payload = Data::payload(init, init, Some(Map::new()), patch).unwrap();
+    let event = event::sign(payload, &signer).unwrap();
     let tip = *event.last().unwrap().cid();
     blocks.extend(event);
     let path = dir.join(format!("{number}.car"));

@@ -5,9 +5,9 @@ use axum::body::{Bytes, to_bytes};
 use libp2p::identity::Keypair;
 use ostrakon_node::store::{Change, Memory, Outgoing, Record, Store, StoreError, Stored, Usage};
 use ostrakon_node::{NodeConfig, Surroundings};
-use ostrakon_protocol::author::tile_init;
+use ostrakon_protocol::author::{New, NewTile};
 use ostrakon_protocol::jose::Ed25519Signer;
-use ostrakon_protocol::{Block, Cid, Ipld, StreamId};
+use ostrakon_protocol::{Block, Cid, StreamId};
 use tokio::task::LocalSet;
 
 use super::*;
@@ -143,8 +143,8 @@ async fn a_disk_that_is_full_shows_until_something_is_written_again() {
         let disk = Disk::default();
         let (node, shared) = node(disk.clone()).await;
         let signer = Ed25519Signer::from_seed(&[1; 32]);
-        let (stream, blocks) =
-            tile_init(&signer, Some(Ipld::Null), &Default::default(), [1; 12]).unwrap();
+        let tile = New::Tile(NewTile::default());
+        let (stream, blocks) = tile.written_by(&signer, [1; 12]).unwrap();
         disk.full.store(true, Ordering::SeqCst);
         let tip = *stream.init();
         node.submit(stream, tip, blocks.clone()).await.unwrap_err();
