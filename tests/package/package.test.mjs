@@ -99,7 +99,7 @@ test('it runs in an empty webpack project', async () => {
     webpack({ context: home, mode: 'production', output: { path: path.join(home, 'dist') } }, (error, stats) => (error ? reject(error) : resolve(stats))),
   )
   assert.equal(stats.hasErrors(), false, stats.toString('errors-warnings'))
-  assert.equal(readdirSync(path.join(home, 'dist')).filter((name) => name.endsWith('.wasm')).length, 1)
+  assert.equal(readdirSync(path.join(home, 'dist')).filter((name) => name.endsWith('.wasm')).length, 2)
   await seeFolderWork(path.join(home, 'dist'))
 })
 
@@ -109,7 +109,7 @@ test('it runs in an empty vite project that was built', async () => {
   const home = await project('vite-build', viteFiles)
   await exec(process.execPath, [bin('vite/bin/vite.js'), 'build'], { cwd: home })
   const assets = readdirSync(path.join(home, 'dist/assets'))
-  assert.equal(assets.filter((name) => name.endsWith('.wasm')).length, 1)
+  assert.equal(assets.filter((name) => name.endsWith('.wasm')).length, 2)
   await seeFolderWork(path.join(home, 'dist'))
 })
 
