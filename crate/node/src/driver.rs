@@ -249,6 +249,9 @@ impl<S: Store> Driver<S> {
             }
         }
         let stopping = self.stopping.take();
+        if stopping.is_some() {
+            self.network.leave().await;
+        }
         // The store is closed and every call has failed before the caller of stop goes on.
         drop(self);
         if let Some(stopped) = stopping {

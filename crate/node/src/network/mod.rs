@@ -26,7 +26,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use cid::Cid;
-use futures::future::poll_fn;
+use futures::future::{poll_fn, select};
 use futures::{FutureExt, StreamExt};
 use futures_timer::Delay;
 use libp2p::core::muxing::StreamMuxerBox;
@@ -65,6 +65,8 @@ pub const PING_TIMEOUT: Duration = Duration::from_secs(20);
 pub const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// How long a connection that no protocol uses stays open.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a node that ends waits for its peers to hear of it.
+pub const LEAVING: Duration = Duration::from_millis(500);
 /// Messages that wait for a peer who listens on the topic; the oldest gives way.
 pub const MAX_UNSENT: usize = 64;
 /// Longest agent name kept of what a peer says about itself, in bytes.
@@ -279,6 +281,25 @@ impl Network {
     /// The next event.
     pub async fn next(&mut self) -> NetworkEvent {
         poll_fn(|cx| self.poll(cx)).await
+    }
+
+    /// Ends all connections, and waits until they have ended, [`LEAVING`] at most. js-ipfs takes a peer that comes back before
+    /// it has noticed the end for one it still knows, and tells it nothing any more.
+    pub async fn leave(&mut self) {
+        let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
+        for peer in peers {
+            // Err means that it is gone already.
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+        let gone = poll_fn(|cx| {
+            while self.swarm.connected_peers().next().is_some() {
+                if self.swarm.poll_next_unpin(cx).is_pending() {
+                    return Poll::Pending;
+                }
+            }
+            Poll::Ready(())
+        });
+        select(gone, Delay::new(LEAVING)).await;
     }
 
     /// The next event, if there is one.
