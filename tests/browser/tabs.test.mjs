@@ -74,7 +74,7 @@ test('when the owner closes, a write that nobody can tell was done fails, and on
         async send({ id, method, params }) {
           if (method !== 'did_authenticate') return ++asked && new Promise(() => {})
           const payload = text({ did, nonce: params.nonce, aud: params.aud, paths: [], exp: Math.floor(Date.now() / 1000) + 600 })
-          return { jsonrpc: '2.0', id, result: { payload, signatures: [{ protected: text({ alg: 'EdDSA', kid: `${did}#z` }), signature: 'AA' }] } }
+          return { jsonrpc: '2.0', id, result: { payload, signatures: [{ protected: text({ alg: 'EdDSA', kid: `${did}#z` }), signature: 'A'.repeat(86) }] } }
         },
       }
       const session = await node.useDid(provider)

@@ -56,7 +56,9 @@ export class LocalNode {
 
   /** Ends what a client that is no more has asked for. */
   leave(client: string): void {
-    for (const call of this.#calls.get(client)?.values() ?? []) call.cancel()
+    const calls = this.#calls.get(client)
+    for (const call of calls?.values() ?? []) call.cancel()
+    calls?.clear() // nobody is left to be told how they end
     this.#calls.delete(client)
     this.#pages.leave(client)
   }
