@@ -68,7 +68,15 @@ export class Pages {
 
   /** Says again what pages have, to a node that has not heard it. */
   tell(): void {
+    this.#tellWallets()
+    this.#tellSigners()
+  }
+
+  #tellWallets(): void {
     this.walletsChanged([...new Set(this.#chains.values())])
+  }
+
+  #tellSigners(): void {
     this.signersChanged([...new Set([...this.#signers.values()].flat())])
   }
 
@@ -76,7 +84,7 @@ export class Pages {
     if (chain !== null) this.#chains.set(client, chain)
     else if (!this.#chains.delete(client)) return
     else this.#end(client, 'wallet')
-    this.tell()
+    this.#tellWallets()
   }
 
   #hearSigners(client: string, dids: string[]): void {
@@ -84,7 +92,7 @@ export class Pages {
     if (some.length > 0) this.#signers.set(client, some)
     else if (!this.#signers.delete(client)) return
     else this.#end(client, 'signer')
-    this.tell()
+    this.#tellSigners()
   }
 
   #end(client: string, of: 'wallet' | 'signer'): void {
