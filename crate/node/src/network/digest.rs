@@ -202,8 +202,8 @@ impl Network {
         });
     }
 
-    #[cfg(feature = "recon")]
     /// Others hear where this node can be reached.
+    #[cfg(feature = "recon")]
     fn tell_addresses(&mut self) {
         let own = *self.swarm.local_peer_id();
         let full = |address: &Multiaddr| without_peer(address).with(Protocol::P2p(own));

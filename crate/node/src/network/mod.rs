@@ -17,6 +17,7 @@ mod behaviour;
 mod digest;
 mod error;
 mod event;
+mod frame;
 #[cfg(feature = "public-peer")]
 pub mod public;
 mod redial;
@@ -261,14 +262,14 @@ impl Network {
         self.tips.forget(stream, tip);
     }
 
-    #[cfg(feature = "recon")]
     /// The network's number in Recon, if it has one.
+    #[cfg(feature = "recon")]
     pub fn number(&self) -> Option<u64> {
         self.number
     }
 
-    #[cfg(feature = "recon")]
     /// What is compared with other peers, and how that goes.
+    #[cfg(feature = "recon")]
     pub fn recon(&mut self) -> &mut recon::Behaviour {
         &mut self.swarm.behaviour_mut().recon
     }

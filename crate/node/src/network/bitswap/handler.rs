@@ -18,7 +18,7 @@ use libp2p::swarm::{
 };
 use web_time::Instant;
 
-use super::frame::{Reader, Writer};
+use super::super::frame::{Reader, Writer};
 use super::message::Message;
 use super::{
     FRAME_TIMEOUT, MAX_FRAME_BYTES, MAX_INBOUND_STREAMS, MAX_PARTIAL_BYTES, PROTOCOL, SEND_TIMEOUT,

@@ -13,7 +13,6 @@
 //!   [`LONGEST_ANSWER`], and another peer is asked.
 
 mod behaviour;
-pub(in crate::network) mod frame;
 mod handler;
 mod ledger;
 mod message;

@@ -18,7 +18,7 @@ use libp2p::swarm::{
 };
 use web_time::Instant;
 
-use super::super::bitswap::frame::{FrameError, Reader, Writer};
+use super::super::frame::{FrameError, Reader, Writer};
 use super::message::{Item, Part, Want, decode_request};
 use super::{
     ANSWER_TIMEOUT, AskId, GRACE, LEAST_RATE, MAX_FRAME_BYTES, MAX_IDLE, MAX_INBOUND_STREAMS,

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use futures::io::Cursor;
 use std::task::{Context, Poll, Waker};
 
-use super::super::frame::Reader;
 use super::super::ledger::Ledger;
 use super::super::wants::Wants;
 use super::*;
+use crate::network::frame::Reader;
 
 /// Reads a whole stream as a connection would.
 fn read(bytes: &[u8]) -> Vec<Message> {

@@ -18,9 +18,9 @@ use libp2p::swarm::{
 use libp2p::{Multiaddr, Swarm};
 use tokio::sync::mpsc;
 
-use super::super::frame::Writer;
 use super::super::message::wire;
 use super::super::*;
+use crate::network::frame::Writer;
 
 /// A frame with this message.
 pub fn frame(message: &Message) -> Vec<u8> {

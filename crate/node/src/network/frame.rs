@@ -14,7 +14,7 @@ const READ_BYTES: usize = 8 * 1024;
 
 /// Why a substream is of no use any more.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::network) enum FrameError {
+pub(super) enum FrameError {
     /// The transport failed or the peer reset the stream.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -31,21 +31,21 @@ pub(in crate::network) enum FrameError {
 
 impl FrameError {
     /// Whether the peer, not the network, is to blame.
-    pub(in crate::network) fn is_offence(&self) -> bool {
+    pub(super) fn is_offence(&self) -> bool {
         matches!(self, FrameError::TooLarge | FrameError::BadLength)
     }
 }
 
 /// Collects one frame after another from a substream.
 #[derive(Debug)]
-pub(in crate::network) struct Reader {
+pub(super) struct Reader {
     buffer: BytesMut,
     most: usize,
 }
 
 impl Reader {
     /// Takes frames of so many bytes at most.
-    pub(in crate::network) fn new(most: usize) -> Reader {
+    pub(super) fn new(most: usize) -> Reader {
         Reader {
             buffer: BytesMut::new(),
             most,
@@ -53,7 +53,7 @@ impl Reader {
     }
 
     /// The next frame's body; `None` when the stream has ended between frames.
-    pub(in crate::network) fn poll_frame<S: AsyncRead + Unpin>(
+    pub(super) fn poll_frame<S: AsyncRead + Unpin>(
         &mut self,
         stream: &mut S,
         cx: &mut Context<'_>,
@@ -73,7 +73,7 @@ impl Reader {
     }
 
     /// Bytes held of an unfinished frame.
-    pub(in crate::network) fn held(&self) -> usize {
+    pub(super) fn held(&self) -> usize {
         self.buffer.len()
     }
 
@@ -101,13 +101,13 @@ impl Reader {
 
 /// Writes one frame to the end and flushes it.
 #[derive(Debug)]
-pub(in crate::network) struct Writer {
+pub(super) struct Writer {
     bytes: Vec<u8>,
     written: usize,
 }
 
 impl Writer {
-    pub(in crate::network) fn new(body: &[u8]) -> Writer {
+    pub(super) fn new(body: &[u8]) -> Writer {
         let mut buffer = unsigned_varint::encode::usize_buffer();
         let head = unsigned_varint::encode::usize(body.len(), &mut buffer);
         let mut bytes = Vec::with_capacity(head.len() + body.len());
@@ -117,22 +117,22 @@ impl Writer {
     }
 
     /// An empty frame follows.
-    pub(in crate::network) fn with_end(mut self) -> Writer {
+    pub(super) fn with_end(mut self) -> Writer {
         self.bytes.push(0);
         self
     }
 
     #[cfg(test)]
-    pub(in crate::network) fn into_bytes(self) -> Vec<u8> {
+    pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 
     /// Starts over, on another stream.
-    pub(in crate::network) fn rewind(&mut self) {
+    pub(super) fn rewind(&mut self) {
         self.written = 0;
     }
 
-    pub(in crate::network) fn poll_write<S: AsyncWrite + Unpin>(
+    pub(super) fn poll_write<S: AsyncWrite + Unpin>(
         &mut self,
         stream: &mut S,
         cx: &mut Context<'_>,
@@ -153,8 +153,8 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::MAX_FRAME_BYTES;
     use super::*;
+    use crate::network::bitswap::MAX_FRAME_BYTES;
     use futures::io::Cursor;
 
     fn read_all(bytes: &[u8]) -> Result<Vec<Bytes>, FrameError> {
