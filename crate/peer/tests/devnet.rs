@@ -2,8 +2,11 @@
 
 #![cfg(unix)]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+#[path = "common/process.rs"]
+mod process;
+
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,6 +16,7 @@ use ostrakon_protocol::author::{New, NewTile};
 use ostrakon_protocol::event::{self, Data, Map};
 use ostrakon_protocol::jose::Ed25519Signer;
 use ostrakon_protocol::{DocumentRef, Ipld};
+use process::{ended, free_port, get, ostrakon, refused_as_taken, signal};
 use serde_json::Value;
 use tokio::task::LocalSet;
 
@@ -28,19 +32,11 @@ impl Drop for Devnet {
     }
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
 fn command(dir: &Path, port: u16, ws_port: u16) -> Command {
     let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors");
     std::fs::create_dir_all(dir.join("www")).unwrap();
     std::fs::write(dir.join("www/index.html"), "<p>demo").unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ostrakon"));
+    let mut command = ostrakon();
     command.args(["devnet", "--json", "--every", "1", "--vectors", vectors]);
     command
         .arg("--dir")
@@ -75,31 +71,12 @@ impl Devnet {
     fn offers(&self) -> Value {
         let url = self.hello["url"].as_str().unwrap();
         let host = url.trim_start_matches("http://").trim_end_matches('/');
-        let mut stream = TcpStream::connect(host).unwrap();
-        write!(
-            stream,
-            "GET /devnet.json HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+        serde_json::from_str(&get(host, "/devnet.json").1).unwrap()
     }
 
     fn interrupt(&mut self) -> Option<i32> {
-        let status = Command::new("kill")
-            .args(["-INT", &self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(status.success());
-        let end = Instant::now() + Duration::from_secs(10);
-        while Instant::now() < end {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("it did not stop");
+        signal(self.child.id(), "INT");
+        ended(&mut self.child, Duration::from_secs(10))
     }
 }
 
@@ -303,13 +280,8 @@ fn a_busy_port_is_one_sentence_and_exit_code_2() {
         (port, free_port(), "--port"),
         (free_port(), port, "--ws-port"),
     ] {
-        let output = command(dir.path(), http, ws).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(2));
-        assert!(
-            said.contains("in use") && said.contains(option) && said.trim().lines().count() == 1,
-            "{said}"
-        );
+        let said = refused_as_taken(&mut command(dir.path(), http, ws), option);
+        assert_eq!(said.trim().lines().count(), 1, "{said}");
     }
 }
 
@@ -321,15 +293,7 @@ fn a_peer_names_the_address_that_is_taken() {
         "/ip4/127.0.0.1/tcp/{}/ws",
         taken.local_addr().unwrap().port()
     );
-    let output = Command::new(env!("CARGO_BIN_EXE_ostrakon"))
-        .args(["peer", "--listen", &address, "--dir"])
-        .arg(dir.path().join("data"))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(
-        said.contains("in use") && said.contains("--listen"),
-        "{said}"
-    );
+    let mut command = ostrakon();
+    command.args(["peer", "--listen", &address, "--dir"]);
+    refused_as_taken(command.arg(dir.path().join("data")), "--listen");
 }

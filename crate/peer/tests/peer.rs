@@ -10,7 +10,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use ostrakon_peer::stop;
-use process::{Peer, WAIT, create, ended, free_port, ostrakon, signal};
+use process::{Peer, WAIT, create, ended, free_port, ostrakon, refused_as_taken, signal};
 use serde_json::Value;
 
 /// A document goes from one peer to another that has nothing but an address of the first.
@@ -156,24 +156,10 @@ fn a_metrics_port_that_is_taken_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let output = ostrakon()
-        .args([
-            "peer",
-            "--listen",
-            "/ip4/127.0.0.1/tcp/0",
-            "--metrics",
-            &port,
-            "--dir",
-        ])
-        .arg(dir.path())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(
-        said.contains("in use") && said.contains("--metrics"),
-        "{said}"
-    );
+    let listen = "/ip4/127.0.0.1/tcp/0";
+    let mut command = ostrakon();
+    command.args(["peer", "--listen", listen, "--metrics", &port, "--dir"]);
+    refused_as_taken(command.arg(dir.path()), "--metrics");
 }
 
 #[test]
@@ -182,17 +168,9 @@ fn a_peer_names_the_quic_port_that_is_taken() {
     let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let listen = format!("/ip4/127.0.0.1/udp/{port}/quic-v1");
-    let output = ostrakon()
-        .args(["peer", "--listen", &listen, "--dir"])
-        .arg(dir.path())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(
-        said.contains("in use") && said.contains("--listen"),
-        "{said}"
-    );
+    let mut command = ostrakon();
+    command.args(["peer", "--listen", &listen, "--dir"]);
+    refused_as_taken(command.arg(dir.path()), "--listen");
 }
 
 #[test]

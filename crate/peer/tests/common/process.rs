@@ -146,6 +146,15 @@ pub fn get(host: &str, path: &str) -> (String, String) {
     (head.to_lowercase(), body.to_owned())
 }
 
+/// What it says of an address that is taken, which this option asks for; it does not start.
+pub fn refused_as_taken(command: &mut Command, option: &str) -> String {
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said.contains("in use") && said.contains(option), "{said}");
+    said
+}
+
 /// Creates a tile in `dir`; its StreamID.
 pub fn create(dir: &Path) -> String {
     let file = dir.join("content.json");
